@@ -1,0 +1,91 @@
+//! What a record holds. Strings are borrowed on the way in (from the request) and on the way out (from the
+//! outbox's buffer), so that making a record copies each byte once.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The monitoring record of one request (or, later, of one actual, event or metric).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record<'a> {
+    /// The deployment that the record belongs to. Never empty: readers of the wire form die of null.
+    #[serde(borrow)]
+    pub deployment_id: Cow<'a, str>,
+    /// The package that answered, as the monitoring side knows it.
+    pub model_id: Cow<'a, str>,
+    /// When the request came in: microseconds since 1970-01-01T00:00Z by the device's clock.
+    pub timestamp_us: i64,
+    /// What happened.
+    pub payload: Payload<'a>,
+}
+
+/// What a record tells. New kinds are added at the end: the place in this list is the number on disk.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Payload<'a> {
+    /// A request for predictions, whatever came of it.
+    #[serde(borrow)]
+    Prediction(PredictionRecord<'a>),
+}
+
+/// A request for predictions, whatever came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PredictionRecord<'a> {
+    /// The request's id: the client's `X-Request-Id`, or ours.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// From the request's arrival to the answer, microseconds.
+    pub execution_us: u64,
+    /// How many predictions the whole request got; 0 when nothing was scored.
+    pub predictions: u32,
+    /// A request with too many rows for one record leaves several; this counts them from 0. Only part 0 speaks
+    /// of the request itself (time, outcome), so that nothing is counted twice.
+    pub part: u32,
+    /// The scored rows; none when nothing was scored.
+    pub rows: Option<Rows<'a>>,
+}
+
+/// Whose fault it was, if anybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Predictions were given.
+    Ok,
+    /// The caller's: a bad row, a row that the model declines.
+    UserError,
+    /// Ours or the model's: a trap, a deadline, an overload.
+    SystemError,
+}
+
+/// Rows that were scored, column by column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rows<'a> {
+    /// One for each feature, each as long as `predictions`.
+    #[serde(borrow)]
+    pub columns: Vec<Column<'a>>,
+    /// One prediction a row, in the order of the request.
+    pub predictions: Cow<'a, [f64]>,
+    /// One id a row; the key by which actuals join.
+    pub association_ids: Vec<Cow<'a, str>>,
+}
+
+/// The values of one feature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column<'a> {
+    /// The feature's name.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// One value a row.
+    pub values: Values<'a>,
+}
+
+/// The values of one column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Values<'a> {
+    /// Numbers; NaN is a missing value.
+    Numbers(Vec<f64>),
+    /// Levels as the caller wrote them, known to the model or not; none is a missing value.
+    #[serde(borrow)]
+    Texts(Vec<Option<Cow<'a, str>>>),
+}

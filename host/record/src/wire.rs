@@ -1,0 +1,1 @@
+//! The wire form: the JSON envelope of the public `datarobot-mlops` library.

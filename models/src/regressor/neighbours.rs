@@ -1,0 +1,156 @@
+//! A mean over the nearest training rows.
+//!
+//! Which rows are nearest is a matter of taste when several are equally far: here a row enters only when it is
+//! strictly nearer than the farthest of those that are in, rows being looked at in the order of training, and which
+//! of several farthest ones leaves is decided by the heap of [`Nearest`]. That is smartcore's rule, heap and all,
+//! so that a lowered model agrees with the one that was trained on every tie.
+
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    TableError,
+    validate::{Shape, broken, finite},
+};
+
+/// A mean over the nearest training rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neighbours {
+    /// How many rows are asked.
+    pub k: u32,
+    /// How much each of them counts.
+    pub weighting: Weighting,
+    /// What near is.
+    pub metric: Metric,
+    /// The training rows, row by row, as wide as the columns.
+    pub points: Vec<f64>,
+    /// One target a training row.
+    pub targets: Vec<f64>,
+}
+
+/// How much a neighbour counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Weighting {
+    /// All the same.
+    Uniform,
+    /// By the inverse of the distance; rows at distance 0 push all others out.
+    Distance,
+}
+
+/// What near is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Metric {
+    /// Root of the sum of squares.
+    Euclidean,
+    /// Sum of absolute differences.
+    Manhattan,
+    /// `(sum of |difference|^p)^(1/p)`, p at least 1.
+    Minkowski {
+        /// The power.
+        p: f64,
+    },
+}
+
+impl Neighbours {
+    pub(crate) fn validate(&self, shape: &Shape<'_>) -> Result<(), TableError> {
+        if shape.columns.is_empty() {
+            return Err(broken("columns", 0, "is missing: nearness needs at least one column"));
+        }
+        if self.targets.len().checked_mul(shape.columns.len()) != Some(self.points.len()) {
+            return Err(broken("points", self.points.len(), "is where the training rows end: there must be one row of columns for each target"));
+        }
+        if self.k == 0 || self.k as usize > self.targets.len() {
+            return Err(broken("k", 0, "is not between 1 and the number of training rows"));
+        }
+        finite("points", &self.points)?;
+        finite("targets", &self.targets)?;
+        match self.metric {
+            Metric::Minkowski { p } if !(p.is_finite() && p >= 1.0) => Err(broken("metric", 0, "has a power below 1")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends one prediction for each row of `block`, whose rows have `width` values.
+    pub(crate) fn score(&self, width: usize, block: &[f64], nearest: &mut Nearest, out: &mut Vec<f64>) {
+        for row in block.chunks_exact(width) {
+            nearest.clear(self.k as usize);
+            for (index, point) in self.points.chunks_exact(width).enumerate() {
+                nearest.offer(self.metric.distance(row, point), index);
+            }
+            out.push(self.mean(&nearest.heap));
+        }
+    }
+
+    fn mean(&self, nearest: &[Candidate]) -> f64 {
+        // Distances that overflow leave a place empty; it counts for nothing, and neither does its weight.
+        let found = || nearest.iter().filter(|candidate| candidate.distance < f64::INFINITY);
+        let exact = found().any(|candidate| candidate.distance == 0.0);
+        let weight = |distance: f64| match self.weighting {
+            Weighting::Uniform => 1.0,
+            Weighting::Distance if exact => f64::from(u8::from(distance == 0.0)),
+            Weighting::Distance => 1.0 / distance,
+        };
+        let total = found().fold(0.0, |sum, candidate| sum + weight(candidate.distance));
+        found().fold(0.0, |sum, candidate| {
+            let target = self.targets.get(candidate.index).copied().unwrap_or(f64::NAN);
+            sum + target * (weight(candidate.distance) / total)
+        })
+    }
+}
+
+impl Metric {
+    fn distance(self, x: &[f64], point: &[f64]) -> f64 {
+        let differences = x.iter().zip(point).map(|(x, p)| x - p);
+        match self {
+            Self::Euclidean => libm::sqrt(differences.fold(0.0, |sum, d| sum + d * d)),
+            Self::Manhattan => differences.fold(0.0, |sum, d| sum + libm::fabs(d)),
+            Self::Minkowski { p } => libm::pow(differences.fold(0.0, |sum, d| sum + libm::pow(libm::fabs(d), p)), 1.0 / p),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    distance: f64,
+    index: usize,
+}
+
+/// The k nearest rows so far, as a heap with the farthest in front. The children of place `i` are `2i` and `2i + 1`,
+/// counted from 0, so that the first place has itself and the second one for children: odd, but a heap all the same,
+/// and the one that decides ties in training.
+#[derive(Debug, Default)]
+pub(crate) struct Nearest {
+    heap: Vec<Candidate>,
+}
+
+impl Nearest {
+    fn clear(&mut self, k: usize) {
+        self.heap.clear();
+        self.heap.resize(k, Candidate { distance: f64::INFINITY, index: usize::MAX });
+    }
+
+    fn offer(&mut self, distance: f64, index: usize) {
+        if let Some(farthest) = self.heap.first_mut()
+            && distance < farthest.distance
+        {
+            *farthest = Candidate { distance, index };
+            self.sink();
+        }
+    }
+
+    /// Restores the heap after its first place has changed.
+    fn sink(&mut self) {
+        let mut parent = 0;
+        while 2 * parent < self.heap.len() {
+            let mut child = 2 * parent;
+            if child + 1 < self.heap.len() && self.heap[child].distance < self.heap[child + 1].distance {
+                child += 1;
+            }
+            if self.heap[parent].distance >= self.heap[child].distance {
+                break;
+            }
+            self.heap.swap(parent, child);
+            parent = child;
+        }
+    }
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Debian packages, for programs that are missing. `debian.sh test` names what the tests run, `debian.sh bench` what
+# the benches add. Installs as root or through `sudo -n`; else it names the one command and skips.
+. "$(dirname "$0")/lib.sh"
+
+missing=()
+program() { command -v "$1" > /dev/null || missing+=("$2"); }
+
+case ${1:?test or bench} in
+test)
+    program cc gcc
+    program make make
+    program perl perl
+    program java openjdk-17-jre-headless
+    program mvn maven
+    program python3 python3
+    # Debian splits this module from its Python.
+    python3 -c 'import ensurepip' 2> /dev/null || missing+=(python3-venv)
+    # RabbitMQ's place, for the spooler that speaks to it: `program rabbitmq-server rabbitmq-server`.
+    ;;
+bench)
+    program wrk wrk
+    ;;
+esac
+
+if [ ${#missing[@]} -eq 0 ]; then
+    say "nothing is missing for $1"
+    exit 0
+fi
+
+install="apt-get install -y --no-install-recommends ${missing[*]}"
+if ! command -v apt-get > /dev/null; then
+    skip "programs for $1" "this is no Debian, and these packages (by Debian's names) are missing: ${missing[*]}" \
+        "install them with this system's package manager"
+elif [ "$(id -u)" = 0 ]; then
+    as_root=
+elif sudo -n true 2> /dev/null; then
+    as_root=sudo
+else
+    skip "programs for $1" 'neither root nor sudo without a password' "sudo $install"
+fi
+say "installing ${missing[*]}"
+DEBIAN_FRONTEND=noninteractive $as_root apt-get update -q
+DEBIAN_FRONTEND=noninteractive $as_root $install
