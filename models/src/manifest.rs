@@ -2,10 +2,15 @@
 //!
 //! Readers ignore keys that they do not know; a change that an old reader would misread gets a new `format`.
 
+pub mod check;
+pub mod distribution;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::schema::Feature;
+
+pub use check::ManifestError;
 
 /// The form of the manifest that this code writes.
 pub const MANIFEST_FORMAT: u32 = 1;

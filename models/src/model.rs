@@ -13,7 +13,7 @@
 //! over. What has passed can be scored with any input and cannot panic. Nothing is allocated ahead of the bytes that
 //! fill it.
 
-mod validate;
+pub(crate) mod validate;
 
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
@@ -64,7 +64,9 @@ impl Column {
     #[must_use]
     pub fn feature(&self) -> u32 {
         match *self {
-            Self::Number { feature } | Self::Level { feature, .. } | Self::Code { feature } => feature,
+            Self::Number { feature } | Self::Level { feature, .. } | Self::Code { feature } => {
+                feature
+            }
         }
     }
 }
@@ -100,7 +102,8 @@ impl Model {
     /// The tables as bytes. The same model always gives the same bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        postcard::to_extend(self, alloc::vec![TABLE_FORM]).expect("a vector takes whatever is written, and every type here has a form")
+        postcard::to_extend(self, alloc::vec![TABLE_FORM])
+            .expect("a vector takes whatever is written, and every type here has a form")
     }
 
     /// Reads tables and checks them whole.
@@ -142,4 +145,4 @@ impl Model {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,7 +13,7 @@ for program in java mvn; do
     command -v $program > /dev/null || skip 'Apache Kafka' "$program is missing" 'install Java 17 and Maven'
 done
 rm -rf "$libs"
-mvn --batch-mode --no-transfer-progress --quiet --file "$pom" \
+mvn -Dstyle.color=never --batch-mode --no-transfer-progress --quiet --file "$pom" \
     dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs"
 done_with "$stamp" "$pom"
 say "$(ls "$libs" | wc -l) jars"

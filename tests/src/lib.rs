@@ -1,1 +1,53 @@
-//! TODO
+//! The language in which the stories are told: the real binary, a real broker, and a client of raw bytes.
+//!
+//! - [`Outpost`] runs the command line to its end; [`Gateway`] runs `outpost serve` and ends with its handle.
+//! - [`Kafka`] is one Apache Kafka node on free ports that can be stopped, frozen, killed and started again.
+//! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
+//!   A RabbitMQ node gets a module beside it when the spooler speaks to one.
+//! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
+//!
+//! Nothing here sleeps for a time and hopes: [`wait_until`] asks again until a deadline. A part that set-up could
+//! not bring makes a story say so and return; with `CI=true` it makes it fail ([`parts`]).
+
+mod binary;
+mod client;
+mod gateway;
+mod kafka;
+mod load;
+pub mod parts;
+mod patience;
+pub mod python;
+mod records;
+
+pub use binary::{Outpost, Run};
+pub use client::{Answer, Client};
+pub use gateway::{Gateway, Serve};
+pub use kafka::{Kafka, Message};
+pub use load::Load;
+pub use patience::{PATIENCE, wait_until};
+pub use records::{Envelope, spool_files, spooled};
+
+use std::path::{Path, PathBuf};
+
+/// The form body of the README, whose prediction is documented there.
+pub const README_ROW: &str = "age=30&sex=1&bmi=23&bp=100&s1=157&s2=70&s3=40&s4=4&s5=3&s6=88";
+
+/// The names and values of a form body.
+pub fn fields(form: &str) -> Vec<(&str, &str)> {
+    form.split('&')
+        .map(|field| field.split_once('=').expect("a form body of names and values"))
+        .collect()
+}
+
+/// The top of the work tree.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the work tree")
+        .to_owned()
+}
+
+/// The diabetes data that the README trains on.
+pub fn diabetes() -> PathBuf {
+    root().join("models/diabetes/diabetes.csv")
+}

@@ -1,1 +1,54 @@
-//! TODO
+//! The only room that knows wasmtime: it builds model packages, loads them, and scores with them inside limits.
+//!
+//! # Constraints
+//!
+//! - A package is somebody else's code. Whatever it does (endless loops, memory bombs, wrong answers), it can cost
+//!   its own call and nothing else: not the process, not another package, not the next call.
+//! - Scoring a row takes microseconds, so it happens on the thread that has the request; nothing here is async.
+//! - Machine code comes from this process alone, or from a cache that only this user can write.
+//!
+//! # Format
+//!
+//! A package is one WebAssembly component with a manifest in a custom section (`package.rs`). The stock scorer is
+//! compiled by this crate's build script and embedded; [`Engine::build_package`] hands it a model's tables and
+//! snapshots its memory (`snapshot.rs`), so that an instance starts with the model in place.
+//!
+//! # Operation
+//!
+//! [`Engine::load`] compiles (or finds machine code, `cache.rs`), checks the contract (`contract.rs`), and proves the
+//! package on its golden rows, bit for bit. The [`Scorer`] that comes out keeps instances warm (`pool.rs`). Each call
+//! has a deadline (`ticker.rs`), each instance a budget of memory and a store of its own (`instance.rs`).
+//!
+//! # Failure
+//!
+//! "The model declined" is an answer and keeps the instance. Anything else throws the instance away, and the next
+//! call gets a new one. The runtime's features that the contract does not need are switched off or not compiled in.
+//! Where address space is too short for a pool of instances the engine does without, and says so once.
+
+mod cache;
+mod contract;
+mod engine;
+mod error;
+mod instance;
+mod package;
+mod pool;
+mod runtime;
+mod scorer;
+mod settings;
+mod snapshot;
+mod stats;
+mod ticker;
+
+pub use engine::Engine;
+pub use error::{
+    Broke, BuildError, Cause, Decline, EngineError, LoadError, PackageError, ScoreError,
+};
+pub use package::{Digest, MANIFEST_SECTION, PACKAGE_BYTES, Package};
+pub use runtime::Placement;
+pub use scorer::{Batch, Scorer};
+pub use settings::{
+    CALL_DEADLINE, CALL_NUMBERS, DECLARED_BYTES, EngineSettings, INSTANCES, Limits, Mode,
+    OUTPUT_BYTES, POOL_SLOTS, STACK_BYTES, START_DEADLINE, TABLE_ELEMENTS, TICK, WAIT,
+    WORKING_BYTES,
+};
+pub use stats::Stats;

@@ -1,1 +1,62 @@
-//! TODO
+//! HTTP: the doors a row comes in by, and what happens to it.
+//!
+//! # Constraints
+//!
+//! * A request for predictions is answered with a prediction for every row, or with a reason (RFC 9457) and
+//!   none. Nothing is guessed: what a door cannot read exactly is refused.
+//! * The same row gives the same batch through every door, bit for bit.
+//! * Everything that can grow has a limit with a name ([`GatewaySettings`]).
+//! * Every request for predictions leaves a record, whatever came of it; the answer does not wait for it, unless
+//!   the deployment asks for that ([`RecordClass`]).
+//!
+//! # Routes
+//!
+//! | path | what |
+//! |---|---|
+//! | `/predict`, `/deployments/{id}/predict` | predictions, by `GET` or `POST` |
+//! | `/healthz`, `/readyz` | the process lives; requests may come |
+//! | `/metrics` | counters in the text form of Prometheus |
+//! | `/` | what can be called |
+//!
+//! # Operation
+//!
+//! A connection is accepted when there is a permit for it. A request is received (`body`), decoded into one typed
+//! batch (`door`, `batch`), scored (`scoring`), answered (`answer`) and recorded (`recorder`); `predict` tells the
+//! order and what happens where. Small requests do all of it on the connection's own task.
+//!
+//! # Failure
+//!
+//! `fault` has what can go wrong, by whose fault; `problem` alone turns that into statuses and texts. A client that
+//! vanishes stops nothing that has begun to be scored.
+
+mod answer;
+mod batch;
+mod body;
+mod connection;
+mod deployment;
+mod door;
+mod fault;
+mod gateway;
+mod metrics;
+mod number;
+mod pages;
+mod predict;
+mod problem;
+mod recorder;
+mod request_id;
+mod routes;
+mod schema;
+mod scoring;
+mod server;
+pub mod settings;
+mod state;
+
+pub use deployment::Deployment;
+pub use gateway::{Gateway, GatewayError};
+pub use metrics::ChannelProbe;
+pub use schema::SchemaError;
+pub use server::DrainReport;
+pub use settings::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
+
+#[cfg(test)]
+mod tests;

@@ -38,7 +38,7 @@ pub(crate) struct Train {
     #[arg(long = "param", value_name = "NAME=VALUE")]
     pub(crate) params: Vec<String>,
     /// Folds of the cross-validation
-    #[arg(long, default_value_t = models::train::DEFAULT_FOLDS)]
+    #[arg(long, default_value_t = 5)]
     pub(crate) folds: usize,
     /// Seed of everything random; the same data, settings and seed give the same file
     #[arg(long, default_value_t = 0)]
@@ -55,12 +55,18 @@ pub(crate) struct Train {
     /// What happens to a level that training did not see: refuse, missing or other
     #[arg(long, default_value = "refuse")]
     pub(crate) unknown: String,
+    /// What separates the fields of the CSV; `tab` for a tab
+    #[arg(long, default_value = ",")]
+    pub(crate) delimiter: String,
     /// A column to leave out (repeatable)
     #[arg(long = "ignore", value_name = "COLUMN")]
     pub(crate) ignored: Vec<String>,
     /// A column whose numbers are names of levels (repeatable)
     #[arg(long = "categorical", value_name = "COLUMN")]
     pub(crate) categorical: Vec<String>,
+    /// A column that must hold numbers, also when it counts the rows (repeatable)
+    #[arg(long = "numeric", value_name = "COLUMN")]
+    pub(crate) numeric: Vec<String>,
     /// Where to write the model package
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,

@@ -1,28 +1,55 @@
 //! Settings of `outpost serve`: the defaults are a commented file compiled in (`config/default.toml`), over them go a
 //! file, the environment's `MLOPS_*` names, and flags. Everything is proven here, before anything is opened or bound.
+//!
+//! The structs have the names of the file and no defaults of their own: a key that the defaults forget would fail
+//! every start, and a test.
+
+mod layers;
 
 use crate::cli::Serve;
 use crate::error::CliError;
+use engine::{EngineSettings, Limits, Mode};
+use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
 use serde::Deserialize;
+use spool::{ChannelSettings, OutboxSettings, WhenFull};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Every setting with its default and its meaning.
 pub(crate) const DEFAULTS: &str = include_str!("config/default.toml");
 
-/// The settings as files spell them. `default.toml` and these structs hold the same names: a test compares them.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What `outpost serve` does, proven.
+#[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) log: Log,
-    pub(crate) deployment: Deployment,
-    pub(crate) http: Http,
-    pub(crate) engine: Engine,
-    pub(crate) outbox: Outbox,
-    pub(crate) spooler: Spooler,
+    /// The model package's file.
+    pub(crate) model: PathBuf,
+    pub(crate) deployment_id: Option<String>,
+    pub(crate) model_id: Option<String>,
+    pub(crate) listen: String,
+    pub(crate) deployment: DeploymentSettings,
+    pub(crate) gateway: GatewaySettings,
+    pub(crate) engine: EngineSettings,
+    pub(crate) limits: Limits,
+    pub(crate) outbox_dir: PathBuf,
+    pub(crate) outbox: OutboxSettings,
+    pub(crate) channel: Option<ChannelSettings>,
 }
 
+/// The settings as files spell them.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    log: Log,
+    deployment: Deployment,
+    http: Http,
+    engine: Engine,
+    outbox: Outbox,
+    spooler: toml::Table,
+}
+
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     pub(crate) filter: String,
@@ -31,71 +58,180 @@ pub(crate) struct Log {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Deployment {
-    pub(crate) model: Option<PathBuf>,
-    pub(crate) id: Option<String>,
-    pub(crate) model_id: Option<String>,
-    pub(crate) association_id_column: String,
-    pub(crate) unknown_fields: String,
-    pub(crate) record_class: String,
+struct Deployment {
+    model: Option<PathBuf>,
+    id: Option<String>,
+    model_id: Option<String>,
+    association_id_column: String,
+    unknown_fields: String,
+    record_class: String,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Http {
-    pub(crate) listen: String,
-    pub(crate) connections_max: usize,
-    pub(crate) header_timeout_ms: u64,
-    pub(crate) header_bytes_max: usize,
-    pub(crate) body_timeout_ms: u64,
-    pub(crate) body_bytes_max: usize,
-    pub(crate) rows_max: usize,
-    pub(crate) queue_timeout_ms: u64,
-    pub(crate) durable_timeout_ms: u64,
-    pub(crate) grace_ms: u64,
+struct Http {
+    listen: String,
+    connections_max: usize,
+    header_time_max: u64,
+    header_bytes_max: usize,
+    idle_time_max: u64,
+    write_stall_time_max: u64,
+    body_time_max: u64,
+    body_bytes_max: usize,
+    all_bodies_bytes_max: usize,
+    rows_max: u32,
+    queue_time_max: u64,
+    request_time_max: u64,
+    durable_time_max: u64,
+    grace_time: u64,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Engine {
-    pub(crate) instances: usize,
-    pub(crate) mode: String,
-    pub(crate) memory_bytes_max: usize,
-    pub(crate) stack_bytes_max: usize,
-    pub(crate) call_timeout_ms: u64,
-    pub(crate) start_timeout_ms: u64,
-    pub(crate) cache: Option<PathBuf>,
+struct Engine {
+    cache: Option<PathBuf>,
+    instances_max: usize,
+    mode: String,
+    pool_slots: u32,
+    declared_bytes_max: u64,
+    working_bytes_max: u64,
+    stack_bytes_max: usize,
+    table_elements_max: usize,
+    output_bytes_max: usize,
+    call_numbers_max: usize,
+    call_time_max: u64,
+    start_time_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Outbox {
-    pub(crate) dir: PathBuf,
-    pub(crate) bytes_max: u64,
-    pub(crate) free_bytes_min: u64,
-    pub(crate) segment_bytes: u64,
-    pub(crate) queue_records_max: usize,
-    pub(crate) queue_bytes_max: usize,
-    pub(crate) observe_window_ms: u64,
+struct Outbox {
+    dir: PathBuf,
+    bytes_max: u64,
+    free_bytes_min: u64,
+    segment_bytes: u64,
+    record_bytes_max: usize,
+    queue_records_max: usize,
+    queue_bytes_max: usize,
+    observe_window: u64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Spooler {
-    pub(crate) r#type: String,
-    pub(crate) kafka: Kafka,
-    pub(crate) filesystem: Filesystem,
+impl Config {
+    /// Puts the layers together: defaults, the file of `--config`, `environment`, flags.
+    pub(crate) fn load(args: &Serve, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
+        let file = match &args.config {
+            Some(path) => Some((path.as_path(), crate::files::read(path)?)),
+            None => None,
+        };
+        let mut raw = layers::file_over_defaults(file)?;
+        let channel = layers::channel(args, &environment, std::mem::take(&mut raw.spooler))?;
+        layers::environment_over(&mut raw, &environment);
+        layers::flags_over(&mut raw, args);
+        prove(raw, channel)
+    }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Kafka {
-    pub(crate) brokers: Option<String>,
-    pub(crate) topic: Option<String>,
+fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError> {
+    let model = raw.deployment.model.ok_or_else(|| {
+        CliError::Usage("there is no model to serve: give --model, or `model` under [deployment]".into())
+    })?;
+    let deployment = DeploymentSettings {
+        unknown_names: choose("deployment.unknown_fields", &raw.deployment.unknown_fields, &[
+            ("refuse", UnknownNames::Refuse),
+            ("ignore", UnknownNames::Ignore),
+        ])?,
+        association_id_column: raw.deployment.association_id_column,
+        record_class: choose("deployment.record_class", &raw.deployment.record_class, &[
+            ("observe", RecordClass::Observe),
+            ("durable", RecordClass::Durable),
+        ])?,
+    };
+    let mode = choose("engine.mode", &raw.engine.mode, &[("warm", Mode::Warm), ("fresh", Mode::Fresh)])?;
+    Ok(Config {
+        log: raw.log,
+        model,
+        deployment_id: raw.deployment.id,
+        model_id: raw.deployment.model_id,
+        listen: raw.http.listen.clone(),
+        deployment,
+        gateway: raw.http.settings(raw.outbox.record_bytes_max),
+        limits: raw.engine.limits(mode),
+        engine: raw.engine.settings(),
+        outbox: raw.outbox.settings(),
+        outbox_dir: raw.outbox.dir,
+        channel,
+    })
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Filesystem {
-    pub(crate) dir: Option<PathBuf>,
+/// One of several words.
+fn choose<T: Copy>(key: &str, given: &str, words: &[(&str, T)]) -> Result<T, CliError> {
+    words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        CliError::Usage(format!("{key} is {}, not `{given}`", words.join(" or ")))
+    })
 }
+
+impl Http {
+    fn settings(&self, record_bytes: usize) -> GatewaySettings {
+        GatewaySettings {
+            connections: self.connections_max,
+            header_time: Duration::from_millis(self.header_time_max),
+            idle_time: Duration::from_millis(self.idle_time_max),
+            write_stall_time: Duration::from_millis(self.write_stall_time_max),
+            header_bytes: self.header_bytes_max,
+            body_bytes: self.body_bytes_max,
+            all_bodies_bytes: self.all_bodies_bytes_max,
+            body_time: Duration::from_millis(self.body_time_max),
+            rows: self.rows_max,
+            queue_time: Duration::from_millis(self.queue_time_max),
+            request_time: Duration::from_millis(self.request_time_max),
+            durable_time: Duration::from_millis(self.durable_time_max),
+            record_bytes,
+            grace: Duration::from_millis(self.grace_time),
+        }
+    }
+}
+
+impl Engine {
+    fn limits(&self, mode: Mode) -> Limits {
+        Limits {
+            declared_bytes: self.declared_bytes_max,
+            working_bytes: self.working_bytes_max,
+            table_elements: self.table_elements_max,
+            call_deadline: Duration::from_millis(self.call_time_max),
+            start_deadline: Duration::from_millis(self.start_time_max),
+            output_bytes: self.output_bytes_max,
+            call_numbers: self.call_numbers_max,
+            instances: self.instances_max,
+            mode,
+            ..Limits::default()
+        }
+    }
+
+    fn settings(self) -> EngineSettings {
+        EngineSettings {
+            cache: self.cache,
+            pool_slots: self.pool_slots,
+            stack_bytes: self.stack_bytes_max,
+            ..EngineSettings::default()
+        }
+    }
+}
+
+impl Outbox {
+    fn settings(&self) -> OutboxSettings {
+        OutboxSettings {
+            record_bytes: self.record_bytes_max,
+            segment_bytes: self.segment_bytes,
+            max_bytes: self.bytes_max,
+            min_free_bytes: self.free_bytes_min,
+            queue_records: self.queue_records_max,
+            queue_bytes: self.queue_bytes_max,
+            observe_window: Duration::from_millis(self.observe_window),
+            when_full: WhenFull::RejectNew,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Reading and writing files whole, with errors that name them.
 
 use crate::error::CliError;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Reads a file.
@@ -15,15 +16,31 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
 
 /// Writes a file whole or not at all: a reader (or a gateway that watches) never sees half of it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    write_with(path, |file| file.write_all(bytes).map_err(|source| unwritable(path, source)))
+}
+
+/// Like [`write`], for what is made while it is written.
+pub(crate) fn write_with<T>(
+    path: &Path,
+    make: impl FnOnce(&mut BufWriter<File>) -> Result<T, CliError>,
+) -> Result<T, CliError> {
     let temporary = beside(path);
-    let written = std::fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    written.map_err(|source| {
+    let attempt = || {
+        let fault = |source| unwritable(path, source);
+        let mut file = BufWriter::new(File::create(&temporary).map_err(fault)?);
+        let made = make(&mut file)?;
+        let file = file.into_inner().map_err(|error| fault(error.into_error()))?;
+        file.sync_all().and_then(|()| std::fs::rename(&temporary, path)).map_err(fault)?;
+        Ok(made)
+    };
+    attempt().inspect_err(|_| {
         // The half-written file is of no use to anybody, and the error to report is the first one.
         let _ = std::fs::remove_file(&temporary);
-        CliError::File { action: "write", path: path.to_owned(), source }
     })
+}
+
+fn unwritable(path: &Path, source: std::io::Error) -> CliError {
+    CliError::File { action: "write", path: path.to_owned(), source }
 }
 
 /// A name in the same folder that no other process writes to.
@@ -41,5 +58,24 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
             Err(CliError::File { action: "write", path: "standard output".into(), source: error })
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rows.csv");
+        write(&path, b"old").unwrap();
+        let failed = write_with(&path, |file| {
+            file.write_all(b"half").map_err(|source| unwritable(&path, source))?;
+            Err::<(), _>(CliError::Usage("stop".into()))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

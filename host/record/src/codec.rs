@@ -1,24 +1,121 @@
-//! The compact form of a record: one version byte, then postcard.
-use crate::Record;
+//! The compact form of a record, as it lies in the outbox.
+//!
+//! One byte for the form (1), then [postcard](https://postcard.jamesmunns.com) of [`Record`]: varints for lengths
+//! and integers, eight little-endian bytes for a number, UTF-8 for a text, the place in the list for an enum. It
+//! carries no field names, so the order of fields and of enum cases in `model.rs` is the format: a change there is
+//! form 2 and a new golden file beside the old one.
+//!
+//! Reading trusts nothing: a damaged record, one with bytes left over, or one whose columns differ in length is an
+//! error, so that whoever renders it may index freely.
+
+use postcard::ser_flavors::Flavor;
+
+use crate::{Payload, Record, Rows, Values};
+
+/// The form that this version writes, and the only one it reads.
+const FORM: u8 = 1;
 
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Written by a newer version of this program.
-    #[error("record has form {0}, this program reads form 1")]
+    /// There are no bytes.
+    #[error("read a record: it is empty")]
+    Empty,
+    /// Written by another version of this program.
+    #[error("read a record: it has form {0}, this program reads form {FORM}")]
     Form(u8),
     /// Not a record.
-    #[error("record is damaged")]
+    #[error("read a record: it is damaged")]
     Damaged(#[source] postcard::Error),
+    /// A record with something behind it.
+    #[error("read a record: {0} bytes are left over")]
+    LeftOver(usize),
+    /// One list of the rows is longer than another.
+    #[error("read a record: {what} has {found} values for {rows} predictions")]
+    Uneven {
+        /// The column's name, or `association ids`.
+        what: String,
+        /// How many values it has.
+        found: usize,
+        /// How many it should have.
+        rows: usize,
+    },
 }
 
+/// Lets postcard write at the end of a buffer that the caller keeps and reuses.
+struct Append<'a>(&'a mut Vec<u8>);
+
 impl<'a> Record<'a> {
-    /// Appends the compact form to `out`.
-    pub fn encode(&self, out: Vec<u8>) -> Vec<u8> {
-        unreachable!("{out:?}")
+    /// Appends the compact form to `out`. What `out` already holds is kept.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(FORM);
+        postcard::serialize_with_flavor(self, Append(out))
+            .expect("every list in a record knows its length and the buffer grows");
     }
-    /// Reads the compact form, borrowing its strings from `bytes`.
+
+    /// Reads the compact form. Single texts are borrowed from `bytes`, lists are copied.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        Err(DecodeError::Form(bytes[0]))
+        let (&form, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
+        if form != FORM {
+            return Err(DecodeError::Form(form));
+        }
+        let (record, rest): (Record<'a>, _) =
+            postcard::take_from_bytes(body).map_err(DecodeError::Damaged)?;
+        if !rest.is_empty() {
+            return Err(DecodeError::LeftOver(rest.len()));
+        }
+        let Payload::Prediction(prediction) = &record.payload;
+        prediction.rows.as_ref().map_or(Ok(()), Rows::check_even)?;
+        Ok(record)
     }
 }
+
+impl Rows<'_> {
+    fn check_even(&self) -> Result<(), DecodeError> {
+        let rows = self.predictions.len();
+        let even = |what: &str, found| {
+            if found == rows {
+                return Ok(());
+            }
+            Err(DecodeError::Uneven { what: what.to_owned(), found, rows })
+        };
+        even("association ids", self.association_ids.len())?;
+        self.columns.iter().try_for_each(|column| even(&column.name, column.values.len()))
+    }
+}
+
+impl Values<'_> {
+    /// How many rows the column has.
+    pub fn len(&self) -> usize {
+        match self {
+            Values::Numbers(values) => values.len(),
+            Values::Texts(values) => values.len(),
+        }
+    }
+
+    /// Whether the column has no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Flavor for Append<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

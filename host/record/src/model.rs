@@ -11,6 +11,7 @@ pub struct Record<'a> {
     #[serde(borrow)]
     pub deployment_id: Cow<'a, str>,
     /// The package that answered, as the monitoring side knows it.
+    #[serde(borrow)]
     pub model_id: Cow<'a, str>,
     /// When the request came in: microseconds since 1970-01-01T00:00Z by the device's clock.
     pub timestamp_us: i64,

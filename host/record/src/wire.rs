@@ -1,1 +1,243 @@
-//! The wire form: the JSON envelope of the public `datarobot-mlops` library.
+//! The wire form: the JSON envelope of the public `datarobot-mlops` library, as its readers accept it.
+//!
+//! A message is one JSON object `{"header": {…}, "data": "…"}`, where `data` is itself JSON *in a string*. A record
+//! becomes
+//!
+//! 1. one `DEPLOYMENT_STATS` message, unless it is a later part of a request that was cut in parts, so that no
+//!    request is counted twice;
+//! 2. one `PREDICTIONS_DATA` message for each piece of its rows. The channel says how large a piece may be, in rows
+//!    and in bytes; a piece that is over the bytes is halved, down to a single row, which is given out whatever
+//!    its size. All pieces carry the request's timestamp; readers join nothing else.
+//!
+//! Readers reject `NaN`, so a missing value is `null`, and so is a prediction that is not finite. A row is never
+//! left out for it.
+//!
+//! Sent twice with the same limits, a record gives the same bytes: the header's id is a version 5 UUID in the
+//! namespace of the store, made of the sequence number and the piece's number (both big-endian).
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use uuid::Uuid;
+
+use crate::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+
+/// What the envelope calls the program that wrote it.
+const LANGUAGE: &str = "rust";
+/// The version of the envelope.
+const ENVELOPE_VERSION: u8 = 2;
+
+/// The name of a record that never changes: which store gave it which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordId {
+    /// The outbox that holds the record.
+    pub store: Uuid,
+    /// The record's number there.
+    pub seq: u64,
+}
+
+/// How large one message may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most rows in a message.
+    pub rows: NonZeroUsize,
+    /// Most bytes in a message; one that holds a single row may be larger.
+    pub bytes: usize,
+}
+
+/// The kinds of message that a record becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum DataType {
+    /// How a request went.
+    #[serde(rename = "DEPLOYMENT_STATS")]
+    DeploymentStats,
+    /// Rows with their predictions.
+    #[serde(rename = "PREDICTIONS_DATA")]
+    PredictionsData,
+}
+
+/// One message, ready for a queue or, with a newline, for a spool file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The header's id.
+    pub id: Uuid,
+    /// What the message tells.
+    pub data_type: DataType,
+    /// The envelope: UTF-8 JSON without a line break.
+    pub body: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    header: Header<'a>,
+    data: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Header<'a> {
+    id: Uuid,
+    deployment_id: &'a str,
+    data_type: DataType,
+    data_format: &'static str,
+    data_len: Option<u64>,
+    version: u8,
+    language: &'static str,
+    lib_version: &'static str,
+    reserved: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeploymentStats<'a> {
+    timestamp: &'a str,
+    model_id: &'a str,
+    num_predictions: u32,
+    execution_time: f64,
+    user_error: bool,
+    system_error: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PredictionsData<'a> {
+    timestamp: &'a str,
+    model_id: &'a str,
+    features: Features<'a>,
+    predictions: &'a [f64],
+    association_ids: &'a [std::borrow::Cow<'a, str>],
+}
+
+/// The columns of a piece as one JSON object, in the order of the record.
+struct Features<'a> {
+    columns: &'a [Column<'a>],
+    rows: Range<usize>,
+}
+
+/// What all messages of one record share.
+struct Renderer<'a> {
+    record: &'a Record<'a>,
+    id: RecordId,
+    limits: Limits,
+    timestamp: String,
+    out: Vec<Message>,
+}
+
+/// The messages of a record, in the order in which they are to be sent. The lists of its rows must be equally long,
+/// as they are in every record that [`Record::decode`] gives.
+pub fn messages(record: &Record<'_>, id: RecordId, limits: Limits) -> Vec<Message> {
+    let timestamp = timestamp(record.timestamp_us);
+    let mut renderer = Renderer { record, id, limits, timestamp, out: Vec::new() };
+    let Payload::Prediction(prediction) = &record.payload;
+    if prediction.part == 0 {
+        renderer.stats(prediction);
+    }
+    if let Some(rows) = &prediction.rows {
+        let mut first = 0;
+        while first < rows.predictions.len() {
+            first = renderer.piece(rows, first);
+        }
+    }
+    renderer.out
+}
+
+/// `2026-11-24 23:29:16.242+0000`, in UTC. A clock beyond the calendar shows its last day, rather than nothing.
+fn timestamp(us: i64) -> String {
+    let end = if us < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+    let time = jiff::Timestamp::from_microsecond(us).unwrap_or(end);
+    time.strftime("%Y-%m-%d %H:%M:%S%.3f%z").to_string()
+}
+
+impl Renderer<'_> {
+    fn stats(&mut self, prediction: &PredictionRecord<'_>) {
+        let body = self.envelope(
+            DataType::DeploymentStats,
+            &DeploymentStats {
+                timestamp: &self.timestamp,
+                model_id: &self.record.model_id,
+                num_predictions: prediction.predictions,
+                execution_time: prediction.execution_us as f64 / 1000.0,
+                user_error: prediction.outcome == Outcome::UserError,
+                system_error: prediction.outcome == Outcome::SystemError,
+            },
+        );
+        self.out.push(body);
+    }
+
+    /// Adds the piece that starts at `first`, as large as the limits allow. Returns where the next one starts.
+    fn piece(&mut self, rows: &Rows<'_>, first: usize) -> usize {
+        let mut count = self.limits.rows.get().min(rows.predictions.len() - first);
+        loop {
+            let range = first..first + count;
+            let message = self.envelope(
+                DataType::PredictionsData,
+                &PredictionsData {
+                    timestamp: &self.timestamp,
+                    model_id: &self.record.model_id,
+                    features: Features { columns: &rows.columns, rows: range.clone() },
+                    predictions: &rows.predictions[range.clone()],
+                    association_ids: &rows.association_ids[range],
+                },
+            );
+            if message.body.len() <= self.limits.bytes || count == 1 {
+                self.out.push(message);
+                return first + count;
+            }
+            count = count.div_ceil(2);
+            // The next piece starts with what fitted, so that wide rows are not rendered over and over.
+            self.limits.rows = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+        }
+    }
+
+    fn envelope(&self, data_type: DataType, data: &impl Serialize) -> Message {
+        let id = message_id(self.id, self.out.len() as u32);
+        let data = serde_json::to_string(data).expect("texts and numbers are always JSON");
+        let envelope = Envelope {
+            header: Header {
+                id,
+                deployment_id: &self.record.deployment_id,
+                data_type,
+                data_format: "json",
+                data_len: None,
+                version: ENVELOPE_VERSION,
+                language: LANGUAGE,
+                lib_version: env!("CARGO_PKG_VERSION"),
+                reserved: "",
+            },
+            data: &data,
+        };
+        let mut body = Vec::with_capacity(data.len() * 5 / 4 + 256);
+        serde_json::to_writer(&mut body, &envelope).expect("texts and numbers are always JSON");
+        Message { id, data_type, body }
+    }
+}
+
+/// The id of a record's message; `piece` counts the messages of the record from 0.
+fn message_id(id: RecordId, piece: u32) -> Uuid {
+    let mut name = [0; 12];
+    name[..8].copy_from_slice(&id.seq.to_be_bytes());
+    name[8..].copy_from_slice(&piece.to_be_bytes());
+    Uuid::new_v5(&id.store, &name)
+}
+
+impl Serialize for Features<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.columns.len()))?;
+        for column in self.columns {
+            match &column.values {
+                Values::Numbers(values) => {
+                    map.serialize_entry(&column.name, &values[self.rows.clone()])?;
+                }
+                Values::Texts(values) => {
+                    map.serialize_entry(&column.name, &values[self.rows.clone()])?;
+                }
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests;

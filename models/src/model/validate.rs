@@ -70,7 +70,11 @@ fn features(features: &[Feature]) -> Result<(), TableError> {
         if let Missing::Replace(by) = feature.missing
             && !replaceable(by)
         {
-            return Err(broken("features", at, "replaces a missing value by something that is not one of its values"));
+            return Err(broken(
+                "features",
+                at,
+                "replaces a missing value by something that is not one of its values",
+            ));
         }
     }
     Ok(())
@@ -84,7 +88,11 @@ fn columns(columns: &[Column], features: &[Feature], trees: bool) -> Result<(), 
         match (column, &feature.kind) {
             (Column::Number { .. }, Kind::Numeric) => {
                 if feature.missing == Missing::Keep && !trees {
-                    return Err(broken("columns", at, "keeps missing numbers, which only trees can take"));
+                    return Err(broken(
+                        "columns",
+                        at,
+                        "keeps missing numbers, which only trees can take",
+                    ));
                 }
             }
             (Column::Level { code, .. }, Kind::Categorical(levels)) => {
@@ -94,7 +102,11 @@ fn columns(columns: &[Column], features: &[Feature], trees: bool) -> Result<(), 
             }
             (Column::Code { .. }, Kind::Categorical(_)) => {
                 if !trees {
-                    return Err(broken("columns", at, "is a level's code, which only trees can take"));
+                    return Err(broken(
+                        "columns",
+                        at,
+                        "is a level's code, which only trees can take",
+                    ));
                 }
             }
             (Column::Number { .. }, Kind::Categorical(_)) => {

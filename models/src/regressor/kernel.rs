@@ -56,7 +56,11 @@ impl Kernel {
             return Err(broken("columns", 0, "is missing: similarity needs at least one column"));
         }
         if self.weights.len().checked_mul(shape.columns.len()) != Some(self.vectors.len()) {
-            return Err(broken("vectors", self.vectors.len(), "is where the support vectors end: there must be one row of columns for each weight"));
+            return Err(broken(
+                "vectors",
+                self.vectors.len(),
+                "is where the support vectors end: there must be one row of columns for each weight",
+            ));
         }
         finite("weights", &self.weights)?;
         finite("vectors", &self.vectors)?;
@@ -77,19 +81,24 @@ impl Kernel {
 
     fn row(&self, row: &[f64]) -> f64 {
         let weighted = self.vectors.chunks_exact(row.len()).zip(&self.weights);
-        weighted.fold(self.bias, |sum, (vector, weight)| sum + weight * self.function.similarity(row, vector))
+        weighted.fold(self.bias, |sum, (vector, weight)| {
+            sum + weight * self.function.similarity(row, vector)
+        })
     }
 }
 
 impl KernelFunction {
-    fn similarity(self, x: &[f64], v: &[f64]) -> f64 {
+    /// How similar two rows are.
+    pub(crate) fn similarity(self, x: &[f64], v: &[f64]) -> f64 {
         match self {
             Self::Linear => dot(x, v),
             Self::Rbf { gamma } => {
                 let square = x.iter().zip(v).fold(0.0, |sum, (x, v)| sum + (x - v) * (x - v));
                 libm::exp(-gamma * square)
             }
-            Self::Polynomial { gamma, coef0, degree } => libm::pow(gamma * dot(x, v) + coef0, degree),
+            Self::Polynomial { gamma, coef0, degree } => {
+                libm::pow(gamma * dot(x, v) + coef0, degree)
+            }
             Self::Sigmoid { gamma, coef0 } => libm::tanh(gamma * dot(x, v) + coef0),
         }
     }

@@ -20,7 +20,11 @@ pub struct Linear {
 impl Linear {
     pub(crate) fn validate(&self, shape: &Shape<'_>) -> Result<(), TableError> {
         if self.weights.len() != shape.columns.len() {
-            return Err(broken("weights", self.weights.len(), "is where the weights end: there must be one for each column"));
+            return Err(broken(
+                "weights",
+                self.weights.len(),
+                "is where the weights end: there must be one for each column",
+            ));
         }
         finite("weights", &self.weights)?;
         finite("intercept", &[self.intercept])
@@ -32,7 +36,11 @@ impl Linear {
             out.extend((0..rows).map(|_| self.intercept));
             return;
         }
-        out.extend(block.chunks_exact(self.weights.len()).map(|row| dot(row, &self.weights) + self.intercept));
+        out.extend(
+            block
+                .chunks_exact(self.weights.len())
+                .map(|row| dot(row, &self.weights) + self.intercept),
+        );
     }
 }
 

@@ -57,7 +57,11 @@ impl Neighbours {
             return Err(broken("columns", 0, "is missing: nearness needs at least one column"));
         }
         if self.targets.len().checked_mul(shape.columns.len()) != Some(self.points.len()) {
-            return Err(broken("points", self.points.len(), "is where the training rows end: there must be one row of columns for each target"));
+            return Err(broken(
+                "points",
+                self.points.len(),
+                "is where the training rows end: there must be one row of columns for each target",
+            ));
         }
         if self.k == 0 || self.k as usize > self.targets.len() {
             return Err(broken("k", 0, "is not between 1 and the number of training rows"));
@@ -65,13 +69,21 @@ impl Neighbours {
         finite("points", &self.points)?;
         finite("targets", &self.targets)?;
         match self.metric {
-            Metric::Minkowski { p } if !(p.is_finite() && p >= 1.0) => Err(broken("metric", 0, "has a power below 1")),
+            Metric::Minkowski { p } if !(p.is_finite() && p >= 1.0) => {
+                Err(broken("metric", 0, "has a power below 1"))
+            }
             _ => Ok(()),
         }
     }
 
     /// Appends one prediction for each row of `block`, whose rows have `width` values.
-    pub(crate) fn score(&self, width: usize, block: &[f64], nearest: &mut Nearest, out: &mut Vec<f64>) {
+    pub(crate) fn score(
+        &self,
+        width: usize,
+        block: &[f64],
+        nearest: &mut Nearest,
+        out: &mut Vec<f64>,
+    ) {
         for row in block.chunks_exact(width) {
             nearest.clear(self.k as usize);
             for (index, point) in self.points.chunks_exact(width).enumerate() {
@@ -91,6 +103,9 @@ impl Neighbours {
             Weighting::Distance => 1.0 / distance,
         };
         let total = found().fold(0.0, |sum, candidate| sum + weight(candidate.distance));
+        if total == 0.0 {
+            return f64::NAN;
+        }
         found().fold(0.0, |sum, candidate| {
             let target = self.targets.get(candidate.index).copied().unwrap_or(f64::NAN);
             sum + target * (weight(candidate.distance) / total)
@@ -104,7 +119,10 @@ impl Metric {
         match self {
             Self::Euclidean => libm::sqrt(differences.fold(0.0, |sum, d| sum + d * d)),
             Self::Manhattan => differences.fold(0.0, |sum, d| sum + libm::fabs(d)),
-            Self::Minkowski { p } => libm::pow(differences.fold(0.0, |sum, d| sum + libm::pow(libm::fabs(d), p)), 1.0 / p),
+            Self::Minkowski { p } => libm::pow(
+                differences.fold(0.0, |sum, d| sum + libm::pow(libm::fabs(d), p)),
+                1.0 / p,
+            ),
         }
     }
 }
@@ -143,7 +161,9 @@ impl Nearest {
         let mut parent = 0;
         while 2 * parent < self.heap.len() {
             let mut child = 2 * parent;
-            if child + 1 < self.heap.len() && self.heap[child].distance < self.heap[child + 1].distance {
+            if child + 1 < self.heap.len()
+                && self.heap[child].distance < self.heap[child + 1].distance
+            {
                 child += 1;
             }
             if self.heap[parent].distance >= self.heap[child].distance {

@@ -1,0 +1,145 @@
+//! The contract as Rust: what `bindgen!` makes of `wit/`, and its conversion to and from our own types.
+//! Nothing else in this room sees a generated type.
+
+use models::{Feature, Kind, manifest::Manifest};
+use wasmtime::Store;
+use wasmtime::component::{Component, types::ComponentItem};
+
+use crate::error::{Decline, LoadError};
+use crate::instance::Host;
+use crate::scorer::Batch;
+
+mod generated {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "outpost:model/scorer",
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
+}
+
+use generated::exports::outpost::model::scoring as wit;
+
+/// The interface that every package exports.
+pub(crate) const INTERFACE: &str = "outpost:model/scoring@0.1.0";
+/// The same without its version.
+const INTERFACE_NAME: &str = "outpost:model/scoring";
+/// The functions of [`INTERFACE`].
+const FUNCTIONS: [&str; 2] = ["describe", "score"];
+
+/// Where a component has its exports, so that an instance needs no look-up by name.
+pub(crate) type Indices = generated::ScorerIndices;
+/// The typed functions of one instance.
+pub(crate) type Exports = generated::Scorer;
+
+/// Refuses a component that imports anything. Here custom packages that import WASI will be let in, with a
+/// linker of their own.
+pub(crate) fn check_imports(component: &Component) -> Result<(), LoadError> {
+    let engine = component.engine();
+    match component.component_type().imports(engine).next() {
+        None => Ok(()),
+        Some((name, _)) if name.starts_with("wasi:") => Err(LoadError::Wasi(name.to_string())),
+        Some((name, _)) => Err(LoadError::Import(name.to_string())),
+    }
+}
+
+/// Refuses a component that does not export the contract, and names what is missing.
+pub(crate) fn check_exports(component: &Component) -> Result<(), LoadError> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let Some(export) = ty.get_export(engine, INTERFACE) else {
+        let other = ty.exports(engine).map(|(name, _)| name).find(|name| {
+            name.split('@').next().is_some_and(|unversioned| unversioned == INTERFACE_NAME)
+        });
+        return Err(match other {
+            Some(name) => LoadError::Contract(name.to_string()),
+            None => LoadError::Export(INTERFACE.to_string()),
+        });
+    };
+    let ComponentItem::ComponentInstance(interface) = export.ty else {
+        return Err(LoadError::Export(INTERFACE.to_string()));
+    };
+    match FUNCTIONS.iter().find(|name| interface.get_export(engine, name).is_none()) {
+        None => Ok(()),
+        Some(name) => Err(LoadError::Export(format!("{INTERFACE}#{name}"))),
+    }
+}
+
+/// Asks for the signature.
+pub(crate) fn signature(exports: &Exports, store: &mut Store<Host>) -> wasmtime::Result<Signature> {
+    let wit::Signature { features, prediction_type, target, classes, metadata: _ } =
+        exports.outpost_model_scoring().call_describe(store)?;
+    let features = features.into_iter().map(|feature| (feature.name, feature.kind, feature.levels));
+    Ok(Signature { features: features.collect(), prediction_type, target, classes })
+}
+
+/// Asks for predictions.
+pub(crate) fn score(
+    exports: &Exports,
+    store: &mut Store<Host>,
+    batch: Batch<'_>,
+) -> wasmtime::Result<Result<Vec<f64>, Decline>> {
+    let batch = wit::Batch { rows: batch.rows, numbers: batch.numbers, texts: &[] };
+    let answer = exports.outpost_model_scoring().call_score(store, batch)?;
+    Ok(match answer {
+        Ok(predictions) => Ok(predictions.values),
+        Err(wit::Decline { code, message, row, feature }) => {
+            Err(Decline { code, message, row, feature })
+        }
+    })
+}
+
+/// What a package says that it takes and gives.
+#[derive(Debug)]
+pub(crate) struct Signature {
+    features: Vec<(String, String, Vec<String>)>,
+    prediction_type: String,
+    target: String,
+    classes: Vec<String>,
+}
+
+impl Signature {
+    /// Compares with the manifest. The error says what differs.
+    pub(crate) fn agrees(&self, manifest: &Manifest) -> Result<(), String> {
+        if self.target != manifest.target {
+            return Err(differ("target", &self.target, &manifest.target));
+        }
+        if self.prediction_type != manifest.prediction_type {
+            return Err(differ(
+                "prediction type",
+                &self.prediction_type,
+                &manifest.prediction_type,
+            ));
+        }
+        if !self.classes.is_empty() {
+            return Err(differ("number of classes", &self.classes.len(), &0));
+        }
+        if self.features.len() != manifest.features.len() {
+            let (ours, theirs) = (self.features.len(), manifest.features.len());
+            return Err(differ("number of features", &ours, &theirs));
+        }
+        self.features.iter().zip(&manifest.features).try_for_each(same_feature)
+    }
+}
+
+fn same_feature(
+    ((name, kind, levels), feature): (&(String, String, Vec<String>), &Feature),
+) -> Result<(), String> {
+    let (wanted_kind, wanted_levels) = match &feature.kind {
+        Kind::Numeric => ("numeric", [].as_slice()),
+        Kind::Categorical(levels) => ("categorical", levels.as_slice()),
+    };
+    if *name != feature.name {
+        return Err(differ("feature", name, &feature.name));
+    }
+    if kind != wanted_kind {
+        return Err(differ(&format!("kind of feature {name}"), kind, &wanted_kind));
+    }
+    if levels != wanted_levels {
+        return Err(format!("the levels of feature {name} differ"));
+    }
+    Ok(())
+}
+
+fn differ(what: &str, code: &dyn std::fmt::Display, manifest: &dyn std::fmt::Display) -> String {
+    format!("{what} is {code} in the code and {manifest} in the manifest")
+}

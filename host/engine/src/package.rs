@@ -1,0 +1,151 @@
+//! The model package as a file: one component with the manifest in a custom section.
+//!
+//! # Form
+//!
+//! A WebAssembly component. Its last section is a custom section named [`MANIFEST_SECTION`] with the manifest as
+//! JSON. The package's digest is the SHA-256 of all bytes of the file.
+//!
+//! # Failure
+//!
+//! A file from anywhere is read with a size limit, and every way in which it is no package has an error of its own.
+//! That its code is valid, and does what the manifest says, is checked when it is loaded.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use models::manifest::Manifest;
+use sha2::{Digest as _, Sha256};
+use wasm_encoder::{ComponentSection, CustomSection};
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::error::PackageError;
+
+/// The custom section that holds the manifest.
+pub const MANIFEST_SECTION: &str = "outpost:manifest";
+/// The largest file that is taken for a package, in bytes.
+pub const PACKAGE_BYTES: u64 = 512 << 20;
+
+/// The first four bytes of every WebAssembly file.
+const MAGIC: &[u8; 4] = b"\0asm";
+
+/// The SHA-256 of a package's bytes. Shown as `sha256:<hex>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// A model package in memory. Its manifest is read, its code is not looked at yet.
+#[derive(Clone, Debug)]
+pub struct Package {
+    bytes: Vec<u8>,
+    manifest: Manifest,
+    digest: Digest,
+}
+
+impl Package {
+    /// Reads a package from a file of at most [`PACKAGE_BYTES`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Package::parse`], and [`PackageError::Read`] when the file cannot be read.
+    pub fn open(path: &Path) -> Result<Self, PackageError> {
+        let unreadable = |source| PackageError::Read { path: path.to_path_buf(), source };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(PACKAGE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        Self::parse(bytes)
+    }
+
+    /// Takes a package's bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`PackageError`] says why the bytes are no package.
+    pub fn parse(bytes: Vec<u8>) -> Result<Self, PackageError> {
+        check_size(bytes.len() as u64)?;
+        if !bytes.starts_with(MAGIC) {
+            return Err(PackageError::NotWasm);
+        }
+        let manifest = find_manifest(&bytes)?;
+        let manifest = Manifest::from_json(manifest).map_err(PackageError::Manifest)?;
+        let digest = Digest(Sha256::digest(&bytes).into());
+        Ok(Self { bytes, manifest, digest })
+    }
+
+    /// The whole file.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The whole file.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// What the package says about itself.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The digest of the whole file.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// Appends a manifest to a component that has none.
+pub(crate) fn attach_manifest(component: &mut Vec<u8>, json: &[u8]) {
+    let section = CustomSection { name: MANIFEST_SECTION.into(), data: json.into() };
+    section.append_to_component(component);
+}
+
+fn check_size(bytes: u64) -> Result<(), PackageError> {
+    if bytes > PACKAGE_BYTES {
+        return Err(PackageError::TooLarge { bytes, limit: PACKAGE_BYTES });
+    }
+    Ok(())
+}
+
+/// The manifest section's content. Sections of nested modules and components do not count.
+fn find_manifest(bytes: &[u8]) -> Result<&[u8], PackageError> {
+    let mut parser = Parser::new(0);
+    let mut rest = bytes;
+    let mut found = None;
+    loop {
+        let damaged = |error: wasmparser::BinaryReaderError| PackageError::Damaged(error.into());
+        let chunk = match parser.parse(rest, true) {
+            Ok(chunk) => chunk,
+            Err(error) if rest.len() == bytes.len() && bytes.len() >= 8 => {
+                tracing::debug!(%error, "File head not understood");
+                return Err(PackageError::Layer);
+            }
+            Err(error) => return Err(damaged(error)),
+        };
+        let wasmparser::Chunk::Parsed { consumed, payload } = chunk else {
+            return Err(PackageError::Damaged("the file ends in the middle of a section".into()));
+        };
+        rest = &rest[consumed..];
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } => {
+                return Err(PackageError::CoreModule);
+            }
+            Payload::ModuleSection { unchecked_range, .. }
+            | Payload::ComponentSection { unchecked_range, .. } => {
+                let nested = unchecked_range.end - unchecked_range.start;
+                rest = rest.get(nested..).ok_or_else(|| {
+                    PackageError::Damaged("a nested module is longer than the file".into())
+                })?;
+            }
+            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
+                if found.replace(section.data()).is_some() {
+                    return Err(PackageError::TwoManifests);
+                }
+            }
+            Payload::End(_) => return found.ok_or(PackageError::NoManifest),
+            _ => {}
+        }
+    }
+}

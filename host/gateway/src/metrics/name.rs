@@ -1,0 +1,159 @@
+//! The names of all metrics, in one list.
+
+use prometheus_client::metrics::MetricType;
+
+/// A metric. Counters get `_total` when they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    BuildInfo,
+    Requests,
+    RequestSeconds,
+    Rows,
+    Refused,
+    UnknownFields,
+    Inflight,
+    Connections,
+    ConnectionsClosed,
+    EngineBatches,
+    EngineWaits,
+    EngineInstances,
+    EngineInstancesCreated,
+    EngineDiscarded,
+    EngineCompiled,
+    EngineCacheHits,
+    EngineCacheRefused,
+    OutboxHealthy,
+    OutboxQueuedRecords,
+    OutboxQueuedBytes,
+    OutboxStoredBytes,
+    OutboxSegments,
+    OutboxNextSeq,
+    OutboxDurableSeq,
+    OutboxRefused,
+    OutboxLost,
+    OutboxSyncs,
+    OutboxSyncSeconds,
+    OutboxWriteErrors,
+    ChannelDoneSeq,
+    ChannelWaitingRecords,
+    ChannelWaitingBytes,
+    ChannelLagSeconds,
+    ChannelSent,
+    ChannelDelivered,
+    ChannelRetries,
+    ChannelRejected,
+    ChannelLost,
+    ChannelInflight,
+    ChannelPaused,
+}
+
+impl Name {
+    /// Name, type and help.
+    pub(crate) fn describe(self) -> (&'static str, MetricType, &'static str) {
+        use MetricType::{Counter, Gauge, Histogram};
+        match self {
+            Self::BuildInfo => ("gateway_build_info", Gauge, "What is running; always 1"),
+            Self::Requests => {
+                ("gateway_requests", Counter, "Requests answered, by route and status")
+            }
+            Self::RequestSeconds => (
+                "gateway_request_seconds",
+                Histogram,
+                "From the end of a prediction request's head to its answer",
+            ),
+            Self::Rows => ("gateway_rows", Counter, "Rows scored"),
+            Self::Refused => {
+                ("gateway_refused", Counter, "Requests without a prediction, by reason")
+            }
+            Self::UnknownFields => (
+                "gateway_unknown_fields",
+                Counter,
+                "Fields left out because no feature has their name",
+            ),
+            Self::Inflight => ("gateway_inflight", Gauge, "Prediction requests in progress"),
+            Self::Connections => ("gateway_connections", Gauge, "Connections open"),
+            Self::ConnectionsClosed => (
+                "gateway_connections_closed",
+                Counter,
+                "Connections closed by the gateway, by reason",
+            ),
+            Self::EngineBatches => {
+                ("engine_batches", Counter, "Batches given to the model, by outcome")
+            }
+            Self::EngineWaits => ("engine_waits", Counter, "Batches that waited for an instance"),
+            Self::EngineInstances => ("engine_instances", Gauge, "Instances that exist"),
+            Self::EngineInstancesCreated => ("engine_instances_created", Counter, "Instances made"),
+            Self::EngineDiscarded => {
+                ("engine_instances_discarded", Counter, "Instances that broke, by how")
+            }
+            Self::EngineCompiled => ("engine_packages_compiled", Counter, "Packages compiled"),
+            Self::EngineCacheHits => {
+                ("engine_cache_hits", Counter, "Packages whose machine code came from the cache")
+            }
+            Self::EngineCacheRefused => {
+                ("engine_cache_refused", Counter, "Files of the compile cache that were not taken")
+            }
+            Self::OutboxHealthy => {
+                ("spool_outbox_healthy", Gauge, "1 while the disk takes records")
+            }
+            Self::OutboxQueuedRecords => {
+                ("spool_queued_records", Gauge, "Records between the requests and the disk")
+            }
+            Self::OutboxQueuedBytes => ("spool_queued_bytes", Gauge, "Bytes of these records"),
+            Self::OutboxStoredBytes => ("spool_stored_bytes", Gauge, "Bytes of all segments"),
+            Self::OutboxSegments => ("spool_segments", Gauge, "Segments on disk"),
+            Self::OutboxNextSeq => ("spool_next_seq", Gauge, "Number that the next record gets"),
+            Self::OutboxDurableSeq => {
+                ("spool_durable_seq", Gauge, "Number of the last durable record")
+            }
+            Self::OutboxRefused => {
+                ("spool_records_refused", Counter, "Records not taken, by reason")
+            }
+            Self::OutboxLost => ("spool_records_lost", Counter, "Records found damaged or missing"),
+            Self::OutboxSyncs => ("spool_syncs", Counter, "Batches made durable"),
+            Self::OutboxSyncSeconds => {
+                ("spool_sync_seconds", Counter, "Time that writing and syncing took")
+            }
+            Self::OutboxWriteErrors => {
+                ("spool_write_errors", Counter, "Writes and syncs that failed")
+            }
+            Self::ChannelDoneSeq => {
+                ("spool_channel_done_seq", Gauge, "Last record that a channel is done with")
+            }
+            Self::ChannelWaitingRecords => {
+                ("spool_channel_waiting_records", Gauge, "Durable records that wait for a channel")
+            }
+            Self::ChannelWaitingBytes => {
+                ("spool_channel_waiting_bytes", Gauge, "Bytes of these records")
+            }
+            Self::ChannelLagSeconds => (
+                "spool_channel_lag_seconds",
+                Gauge,
+                "Age of the oldest record that waits for a channel",
+            ),
+            Self::ChannelSent => {
+                ("spool_channel_sent_messages", Counter, "Messages handed over, resent ones too")
+            }
+            Self::ChannelDelivered => {
+                ("spool_channel_delivered_records", Counter, "Records that the other side has")
+            }
+            Self::ChannelRetries => {
+                ("spool_channel_retries", Counter, "Times that sending began again from the cursor")
+            }
+            Self::ChannelRejected => (
+                "spool_channel_rejected_records",
+                Counter,
+                "Records that the other side will never take",
+            ),
+            Self::ChannelLost => {
+                ("spool_channel_lost_records", Counter, "Records that were damaged in the outbox")
+            }
+            Self::ChannelInflight => {
+                ("spool_channel_inflight_records", Gauge, "Records sent and not answered yet")
+            }
+            Self::ChannelPaused => {
+                ("spool_channel_paused", Gauge, "1 while only an operator can make a channel go on")
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the gateway asks of a model, and what of an outbox: two small traits, so that the tests of failures (a model that
+//! traps, is late or busy; an outbox that is full or slow) need no broken package and no broken disk.
+
+use std::fmt;
+
+use engine::{Batch, Broke, Decline, ScoreError};
+use models::schema::Feature;
+
+use crate::fault::{Declined, Fault};
+
+/// A loaded model.
+pub(crate) trait Score: fmt::Debug + Send + Sync {
+    fn features(&self) -> &[Feature];
+    fn target(&self) -> &str;
+    fn digest(&self) -> String;
+    /// How many calls it takes at once.
+    fn instances(&self) -> usize;
+    /// One prediction a row. Blocks for as long as the model takes.
+    fn score(&self, rows: u32, numbers: &[f64]) -> Result<Vec<f64>, Fault>;
+}
+
+/// A model package in the sandbox.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) scorer: engine::Scorer,
+    pub(crate) instances: usize,
+}
+
+impl Score for Package {
+    fn features(&self) -> &[Feature] {
+        &self.scorer.manifest().features
+    }
+
+    fn target(&self) -> &str {
+        &self.scorer.manifest().target
+    }
+
+    fn digest(&self) -> String {
+        self.scorer.digest().to_string()
+    }
+
+    fn instances(&self) -> usize {
+        self.instances
+    }
+
+    fn score(&self, rows: u32, numbers: &[f64]) -> Result<Vec<f64>, Fault> {
+        self.scorer.score(Batch { rows, numbers }).map_err(|error| match error {
+            ScoreError::Declined(Decline { code, message, row, feature }) => {
+                Fault::Declined(Declined { code, message, row, feature })
+            }
+            ScoreError::Broke(Broke::Deadline) => Fault::Overran,
+            ScoreError::Broke(broke) => Fault::Broke(Box::new(broke)),
+            ScoreError::Busy { .. } => Fault::Busy,
+            ScoreError::Host(cause) => Fault::Host(cause),
+        })
+    }
+}

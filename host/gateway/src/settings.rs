@@ -1,0 +1,139 @@
+//! Every limit of the gateway, each with a name, a default and the reason for that number.
+
+use std::time::Duration;
+
+/// Connections open at once. Each costs about 40 KiB of buffers, so this is some 40 MiB at worst.
+pub const DEFAULT_CONNECTIONS: usize = 1024;
+/// From the first byte of a request's head to its last. A sensor on a bad radio link needs a second or two.
+pub const DEFAULT_HEADER_TIME: Duration = Duration::from_secs(5);
+/// A quiet connection is kept this long: longer than the 60 s after which common proxies drop theirs, so
+/// that it is never us who close a connection that a proxy is about to use.
+pub const DEFAULT_IDLE_TIME: Duration = Duration::from_secs(75);
+/// A client that takes no byte of its answer for this long is gone.
+pub const DEFAULT_WRITE_STALL_TIME: Duration = Duration::from_secs(30);
+/// Request line and headers together. Browsers and proxies stay below 8 KiB.
+pub const DEFAULT_HEADER_BYTES: usize = 16 * 1024;
+/// One request's body: 10,000 rows of 100 columns as CSV.
+pub const DEFAULT_BODY_BYTES: usize = 8 * 1024 * 1024;
+/// All bodies above [`INLINE_BODY_BYTES`] that are in memory at once; small boards have 1 GiB.
+pub const DEFAULT_ALL_BODIES_BYTES: usize = 64 * 1024 * 1024;
+/// From the end of the head to the end of the body.
+pub const DEFAULT_BODY_TIME: Duration = Duration::from_secs(15);
+/// Rows in one request.
+pub const DEFAULT_ROWS: u32 = 10_000;
+/// A request waits this long for a free instance of the model before it is told to come again.
+pub const DEFAULT_QUEUE_TIME: Duration = Duration::from_secs(1);
+/// From the end of the head to the start of scoring; scoring itself has the engine's own deadline.
+pub const DEFAULT_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// A `durable` answer waits this long for its record to be on disk.
+pub const DEFAULT_DURABLE_TIME: Duration = Duration::from_secs(2);
+/// Bytes of one record, the outbox's own default; a larger request is recorded in parts.
+pub const DEFAULT_RECORD_BYTES: usize = 1024 * 1024;
+/// Time to finish requests after the order to stop. Service managers kill after 30 s or later, and the
+/// channels want what is left of that.
+pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+/// The field that carries a row's association id.
+pub const DEFAULT_ASSOCIATION_ID_COLUMN: &str = "associationId";
+
+/// Bodies up to this size are decoded and scored on the task that has the request (a few hundred rows, tens
+/// of microseconds); a larger one would hold up the other requests of the thread and goes to a blocking one.
+pub const INLINE_BODY_BYTES: usize = 16 * 1024;
+/// A model that takes longer than this for a small body is moved off the request's thread, until it is quick again.
+pub const INLINE_TIME: Duration = Duration::from_millis(2);
+/// Characters in an association id.
+pub const ASSOCIATION_ID_CHARS: usize = 128;
+/// Bytes in an `X-Request-Id`.
+pub const REQUEST_ID_BYTES: usize = 128;
+
+/// The limits of a gateway.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Connections open at once; more wait in the kernel's queue.
+    pub connections: usize,
+    /// From the first byte of a request's head to its last; also the time a new connection has to say anything.
+    pub header_time: Duration,
+    /// How long a connection may be quiet between two requests.
+    pub idle_time: Duration,
+    /// How long a client may take no byte of its answer.
+    pub write_stall_time: Duration,
+    /// Bytes of request line and headers: 431. At least 256.
+    pub header_bytes: usize,
+    /// Bytes of one body: 413.
+    pub body_bytes: usize,
+    /// Bytes of all large bodies in memory at once: 503.
+    pub all_bodies_bytes: usize,
+    /// From the end of the head to the end of the body: 408.
+    pub body_time: Duration,
+    /// Rows in one request: 413.
+    pub rows: u32,
+    /// Waiting for an instance of the model: 503.
+    pub queue_time: Duration,
+    /// From the end of the head to the start of scoring: 504.
+    pub request_time: Duration,
+    /// Waiting for a durable record: 503.
+    pub durable_time: Duration,
+    /// Bytes of one record; at most what the outbox takes.
+    pub record_bytes: usize,
+    /// Time to finish requests after the order to stop.
+    pub grace: Duration,
+}
+
+/// How one deployment treats its requests.
+#[derive(Clone, Debug)]
+pub struct DeploymentSettings {
+    /// What happens to a field that is no feature of the model.
+    pub unknown_names: UnknownNames,
+    /// The field that carries a row's association id.
+    pub association_id_column: String,
+    /// Whether an answer waits for its record.
+    pub record_class: RecordClass,
+}
+
+/// What happens to a field that is no feature of the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownNames {
+    /// 400, naming the field.
+    Refuse,
+    /// Left out and counted in `gateway_unknown_fields_total`.
+    Ignore,
+}
+
+/// Whether an answer waits for its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordClass {
+    /// Never: a record that the outbox refuses is counted.
+    Observe,
+    /// Until the record is on disk, or the answer is 503.
+    Durable,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            connections: DEFAULT_CONNECTIONS,
+            header_time: DEFAULT_HEADER_TIME,
+            idle_time: DEFAULT_IDLE_TIME,
+            write_stall_time: DEFAULT_WRITE_STALL_TIME,
+            header_bytes: DEFAULT_HEADER_BYTES,
+            body_bytes: DEFAULT_BODY_BYTES,
+            all_bodies_bytes: DEFAULT_ALL_BODIES_BYTES,
+            body_time: DEFAULT_BODY_TIME,
+            rows: DEFAULT_ROWS,
+            queue_time: DEFAULT_QUEUE_TIME,
+            request_time: DEFAULT_REQUEST_TIME,
+            durable_time: DEFAULT_DURABLE_TIME,
+            record_bytes: DEFAULT_RECORD_BYTES,
+            grace: DEFAULT_GRACE,
+        }
+    }
+}
+
+impl Default for DeploymentSettings {
+    fn default() -> Self {
+        Self {
+            unknown_names: UnknownNames::Refuse,
+            association_id_column: DEFAULT_ASSOCIATION_ID_COLUMN.to_owned(),
+            record_class: RecordClass::Observe,
+        }
+    }
+}

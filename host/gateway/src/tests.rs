@@ -1,0 +1,9 @@
+//! Tests of the whole room over real sockets, with a model and an outbox that do as they are told.
+
+mod answers;
+mod connections;
+mod doors;
+mod failures;
+mod harness;
+mod records;
+mod refusals;

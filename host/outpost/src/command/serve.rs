@@ -1,0 +1,167 @@
+//! `outpost serve`: put the rooms together, announce, run until told to stop, drain.
+
+use crate::cli::Serve;
+use crate::config::{self, Config};
+use crate::error::{CliError, EXIT_INCOMPLETE};
+use crate::{files, logging};
+use engine::{Engine, Package};
+use gateway::{Deployment, DrainReport, Gateway};
+use spool::{Channel, OpenError, Outbox};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Hex digits of the package's digest that stand for it on the monitoring side: as many as its ids have.
+const MODEL_ID_DIGITS: usize = 24;
+/// What the outbox gets to sync its last records when requests have used up the grace.
+const SYNC_TIME_MIN: Duration = Duration::from_secs(2);
+
+pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
+    if args.print_config {
+        files::print(config::DEFAULTS)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load(args, environment())?;
+    logging::start(&config.log.filter, config.log.json)?;
+    let runtime = Runtime::new()
+        .map_err(|source| internal("start the threads that answer requests", source))?;
+
+    let engine = Engine::new(config.engine.clone()).map_err(|e| internal("start the engine", e))?;
+    let package = super::open_package(&config.model)?;
+    let deployment = deployment(&config, &engine, &package)?;
+    let id = deployment.id.clone();
+    let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
+    let channel = match &config.channel {
+        Some(settings) => Some(Channel::spawn(&outbox, settings.clone()).map_err(|e| unavailable("start the spooler", e))?),
+        None => None,
+    };
+    let channels = channel.iter().map(Channel::watch).collect();
+    let gateway = Gateway::new(deployment, engine, Some(outbox.clone()), channels, config.gateway.clone())
+        .map_err(|error| CliError::Usage(format!("failed to {}", chain(&error))))?;
+
+    let drained = runtime.block_on(async {
+        let listener = bind(&config.listen).await?;
+        announce(&listener, &id, &package, &config)?;
+        Ok::<DrainReport, CliError>(gateway.serve(vec![listener], stop()?).await)
+    })?;
+    runtime.shutdown_background();
+    Ok(drain(&drained, &outbox, channel, config.gateway.grace))
+}
+
+/// The library's names. A value that is not text cannot be one of them.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("MLOPS_"))
+        .collect()
+}
+
+fn deployment(config: &Config, engine: &Engine, package: &Package) -> Result<Deployment, CliError> {
+    let scorer = engine
+        .load(package, config.limits.clone())
+        .map_err(|source| CliError::Data { path: config.model.clone(), source: source.into() })?;
+    let digest = package.digest().to_string();
+    let hex = digest.rsplit(':').next().unwrap_or_default();
+    Ok(Deployment {
+        id: config.deployment_id.clone().unwrap_or_else(|| package.manifest().name.clone()),
+        model_id: config
+            .model_id
+            .clone()
+            .unwrap_or_else(|| hex.chars().take(MODEL_ID_DIGITS).collect()),
+        scorer,
+        instances: config.limits.instances,
+        settings: config.deployment.clone(),
+    })
+}
+
+async fn bind(address: &str) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| unavailable(&format!("listen on {address}"), source))
+}
+
+/// Says where the gateway listens. Scripts wait for this line.
+fn announce(listener: &TcpListener, id: &str, package: &Package, config: &Config) -> Result<(), CliError> {
+    let address = listener.local_addr().map_err(|e| internal("learn the address", e))?;
+    let manifest = package.manifest();
+    tracing::info!(
+        deployment = id,
+        model = %manifest.name,
+        version = %manifest.version,
+        digest = %package.digest(),
+        spooler = config.channel.as_ref().map_or("none", |channel| channel.name()),
+        outbox = %config.outbox_dir.display(),
+        "Serving"
+    );
+    eprintln!("listening on http://{}", reachable(address));
+    Ok(())
+}
+
+/// An address that can be called: 0.0.0.0 is none.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut reachable = address;
+    if address.ip().is_unspecified() {
+        reachable.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    reachable
+}
+
+/// Completes on SIGTERM and on Ctrl-C.
+fn stop() -> Result<impl Future<Output = ()>, CliError> {
+    let listen = |kind| signal(kind).map_err(|e| internal("listen for signals", e));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("Told to stop by SIGTERM"),
+            _ = interrupt.recv() => tracing::info!("Told to stop by SIGINT"),
+        }
+    })
+}
+
+/// Syncs the outbox, lets the channel send for what is left of the grace, and says how it ended.
+fn drain(requests: &DrainReport, outbox: &Outbox, channel: Option<Channel>, grace: Duration) -> ExitCode {
+    let until = Instant::now() + grace.saturating_sub(requests.took);
+    let left = || until.saturating_duration_since(Instant::now());
+    let synced = outbox.close(left().max(SYNC_TIME_MIN));
+    let waiting = channel.map_or(0, |channel| channel.stop(left()).waiting_records);
+    tracing::info!(
+        requests_cut = requests.requests_cut,
+        connections_cut = requests.connections_cut,
+        records_waiting = waiting,
+        "Stopped"
+    );
+    if let Err(error) = synced {
+        tracing::error!(%error, "Outbox not synced");
+        return ExitCode::from(EXIT_INCOMPLETE);
+    }
+    if requests.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_INCOMPLETE) }
+}
+
+fn outbox_fault(error: OpenError) -> CliError {
+    match error {
+        OpenError::Setting { .. } => CliError::Usage(format!("failed to {error}")),
+        error => unavailable("use the outbox", error),
+    }
+}
+
+fn unavailable(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> CliError {
+    CliError::Unavailable { what: what.to_owned(), source: source.into() }
+}
+
+fn internal(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> CliError {
+    CliError::Internal { what: what.to_owned(), source: source.into() }
+}
+
+/// An error with everything behind it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,96 @@
+use super::*;
+use crate::cli::{Cli, Command};
+use clap::Parser as _;
+
+fn load(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, CliError> {
+    let line = ["outpost", "serve"].iter().chain(flags);
+    let Command::Serve(args) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
+    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    Config::load(&args, environment.collect())
+}
+
+fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let path = file.path().to_str().unwrap();
+    load(&[&["--model", "m.wasm", "--config", path], flags].concat(), &[])
+}
+
+/// What went wrong, in words.
+fn said(result: Result<Config, CliError>) -> String {
+    let error = result.unwrap_err();
+    assert_eq!(error.code(), crate::error::EXIT_USAGE);
+    match &error {
+        CliError::Settings(source) => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
+    let config = load(&["--model", "m.wasm"], &[]).unwrap();
+    assert_eq!(format!("{:?}", config.gateway), format!("{:?}", GatewaySettings::default()));
+    assert_eq!(format!("{:?}", config.deployment), format!("{:?}", DeploymentSettings::default()));
+    assert_eq!(format!("{:?}", config.engine), format!("{:?}", EngineSettings::default()));
+    assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
+    assert_eq!(config.outbox, OutboxSettings::default());
+    assert_eq!(config.channel, None);
+}
+
+#[test]
+fn the_commented_settings_of_the_spoolers_are_real_ones() {
+    for (kind, keys) in [
+        ("filesystem", ["directory", "max_file_bytes", "max_files", "rows_per_message"].as_slice()),
+        ("kafka", &["bootstrap_servers", "topic", "client_id", "message_bytes", "compression", "security_protocol", "delivery_timeout_ms", "linger_ms"]),
+    ] {
+        let lines = DEFAULTS.lines().filter_map(|line| line.strip_prefix("# "));
+        let section = lines.skip_while(|line| !line.contains(&format!("type = \"{kind}\""))).skip(1);
+        let commented: Vec<&str> = section.take_while(|line| !line.starts_with("With") && !line.starts_with('[')).collect();
+        for key in keys {
+            assert!(commented.iter().any(|line| line.starts_with(key)), "{kind}: {key}");
+        }
+        let text = format!("[spooler]\ntype = \"{kind}\"\n{}", commented.join("\n"));
+        let from_comments = with_file(&text, &[]).unwrap().channel.unwrap();
+        let needed = if kind == "kafka" {
+            "bootstrap_servers = \"localhost:9092\"\ntopic = \"mlops\""
+        } else {
+            "directory = \"spool\""
+        };
+        let defaults = with_file(&format!("[spooler]\ntype = \"{kind}\"\n{needed}"), &[]);
+        assert_eq!(from_comments, defaults.unwrap().channel.unwrap());
+    }
+}
+
+#[test]
+fn each_layer_wins_over_the_one_below() {
+    let text = "[deployment]\nid = \"of-the-file\"\n[http]\nlisten = \"127.0.0.1:1\"\n";
+    assert_eq!(with_file(text, &[]).unwrap().deployment_id.as_deref(), Some("of-the-file"));
+    let flagged = with_file(text, &["--deployment-id", "of-the-flag", "--listen", "127.0.0.1:2"]).unwrap();
+    assert_eq!(flagged.deployment_id.as_deref(), Some("of-the-flag"));
+    assert_eq!(flagged.listen, "127.0.0.1:2");
+    let of_both = load(
+        &["--model", "m.wasm", "--spooler", "kafka", "--kafka-topic", "of-the-flag"],
+        &[
+            ("MLOPS_SPOOLER_TYPE", "FILESYSTEM"),
+            ("MLOPS_KAFKA_TOPIC_NAME", "of-the-environment"),
+            ("MLOPS_KAFKA_BOOTSTRAP_SERVERS", "broker:9092"),
+            ("MLOPS_DEPLOYMENT_ID", "of-the-environment"),
+        ],
+    );
+    let of_both = of_both.unwrap();
+    assert_eq!(of_both.deployment_id.as_deref(), Some("of-the-environment"));
+    let Some(ChannelSettings::Kafka(kafka)) = of_both.channel else { panic!("{:?}", of_both.channel) };
+    assert_eq!((kafka.topic.as_str(), kafka.bootstrap_servers.as_str()), ("of-the-flag", "broker:9092"));
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    assert!(said(load(&[], &[])).contains("--model"));
+    assert!(said(with_file("[http]\nlisten_to = \"x\"", &[])).contains("listen_to"));
+    assert!(said(with_file("[spooler]\ntype = \"none\"\ntopic = \"t\"", &[])).contains("spooler.topic"));
+    assert!(said(with_file("[spooler]\ntype = \"kafka\"\ntopic = \"t\"", &[])).contains("bootstrap_servers"));
+    assert!(said(with_file("[spooler]\ntype = \"pigeon\"", &[])).contains("pigeon"));
+    assert!(said(with_file("[engine]\nmode = \"hot\"", &[])).contains("warm or fresh"));
+    assert!(said(with_file("", &["--kafka-topic", "t"])).contains("--spooler kafka"));
+    assert!(said(load(&["--model", "m", "--spooler", "kafka"], &[])).contains("MLOPS_KAFKA_BOOTSTRAP_SERVERS"));
+}

@@ -1,0 +1,136 @@
+//! The compact form: pinned bytes, round trips, and what is refused.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::DecodeError;
+use crate::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+
+/// Form 1 of [`sample`], byte for byte. A change here is a new form.
+const GOLDEN: &str = "\
+    0102643102 6d31d0faedc2c2c3b006 00 0272 3100c801b9 600200 01 02\
+    03616765 00 02 000000000000 3e40 000000000000f87f\
+    04706c616e 01 02 01026131 00\
+    02 333333333333f33f 00000000000000c0\
+    02 0161 0162";
+
+fn sample() -> Record<'static> {
+    Record {
+        deployment_id: Cow::Borrowed("d1"),
+        model_id: Cow::Borrowed("m1"),
+        timestamp_us: 1_795_562_956_242_600,
+        payload: Payload::Prediction(PredictionRecord {
+            request_id: Cow::Borrowed("r1"),
+            outcome: Outcome::Ok,
+            status: 200,
+            execution_us: 12_345,
+            predictions: 2,
+            part: 0,
+            rows: Some(Rows {
+                columns: vec![
+                    Column { name: "age".into(), values: Values::Numbers(vec![30.0, f64::NAN]) },
+                    Column {
+                        name: "plan".into(),
+                        values: Values::Texts(vec![Some("a1".into()), None]),
+                    },
+                ],
+                predictions: Cow::Borrowed(&[1.2, -2.0]),
+                association_ids: vec!["a".into(), "b".into()],
+            }),
+        }),
+    }
+}
+
+fn encoded(record: &Record<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    record.encode(&mut out);
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn with_rows(change: impl FnOnce(&mut Rows<'static>)) -> Vec<u8> {
+    let mut record = sample();
+    let Payload::Prediction(prediction) = &mut record.payload;
+    change(prediction.rows.as_mut().expect("the sample has rows"));
+    encoded(&record)
+}
+
+#[test]
+fn form_1_keeps_its_bytes() {
+    assert_eq!(hex(&encoded(&sample())), GOLDEN.replace(' ', ""));
+}
+
+#[test]
+fn encoding_appends_and_decoding_borrows() {
+    let mut bytes = b"kept".to_vec();
+    sample().encode(&mut bytes);
+    assert_eq!(&bytes[..4], b"kept");
+    let record = Record::decode(&bytes[4..]).expect("it was just written");
+    assert!(matches!(record.model_id, Cow::Borrowed("m1")));
+    assert_eq!(hex(&encoded(&record)), hex(&bytes[4..]));
+}
+
+#[test]
+fn what_is_no_record_is_refused_with_the_reason() {
+    assert!(matches!(Record::decode(&[]), Err(DecodeError::Empty)));
+    let mut bytes = encoded(&sample());
+    assert!(matches!(Record::decode(&bytes[..9]), Err(DecodeError::Damaged(_))));
+    bytes.push(0);
+    assert!(matches!(Record::decode(&bytes), Err(DecodeError::LeftOver(1))));
+    bytes[0] = 2;
+    assert!(matches!(Record::decode(&bytes), Err(DecodeError::Form(2))));
+}
+
+#[test]
+fn uneven_rows_are_refused() {
+    let short_ids = with_rows(|rows| drop(rows.association_ids.pop()));
+    let long_column = with_rows(|rows| rows.columns[0].values = Values::Numbers(vec![0.0; 3]));
+    for (bytes, name, count) in [(short_ids, "association ids", 1), (long_column, "age", 3)] {
+        match Record::decode(&bytes) {
+            Err(DecodeError::Uneven { what, found, rows: 2 }) => {
+                assert_eq!((what.as_str(), found), (name, count));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
+        let _either = Record::decode(&bytes);
+        let _after_the_form = Record::decode(&[&[1], &bytes[..]].concat());
+    }
+
+    #[test]
+    fn a_changed_byte_never_panics(at in 0usize..90, to: u8) {
+        let mut bytes = encoded(&sample());
+        let at = at % bytes.len();
+        bytes[at] = to;
+        let _either = Record::decode(&bytes);
+    }
+
+    #[test]
+    fn what_is_written_is_read(
+        texts in prop::collection::vec(prop::option::of(".*"), 0..9), us: i64, status: u16, part: u32,
+    ) {
+        let mut record = sample();
+        record.timestamp_us = us;
+        let Payload::Prediction(prediction) = &mut record.payload;
+        (prediction.status, prediction.part) = (status, part);
+        prediction.rows = Some(Rows {
+            columns: vec![Column {
+                name: "näme".into(),
+                values: Values::Texts(texts.iter().cloned().map(|t| t.map(Cow::Owned)).collect()),
+            }],
+            predictions: texts.iter().map(|_| f64::from(status)).collect::<Vec<_>>().into(),
+            association_ids: texts.iter().map(|_| "id".into()).collect(),
+        });
+        let bytes = encoded(&record);
+        prop_assert_eq!(Record::decode(&bytes).unwrap(), record);
+    }
+}

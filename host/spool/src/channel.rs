@@ -1,0 +1,183 @@
+//! Channels: what carries records from the outbox to the other side.
+//!
+//! # Operation
+//!
+//! Each channel is one thread with a reader of its own ([`forward`]) and a sink ([`kafka`], [`filesystem`]). It
+//! decodes a record, renders it with [`record::wire`], hands it to the sink, and moves its cursor to the last record
+//! before which everything is settled. The sinks have the same face and know three answers:
+//!
+//! | answer | then |
+//! |---|---|
+//! | delivered | the record is settled |
+//! | retry, after a while | everything unsettled is read again from the cursor and sent again, with the same ids |
+//! | rejected, with the reason | sent once more alone, because a broker answers for a whole batch; rejected alone, the record is kept in `rejected-<channel>.jsonl`, counted, and settled |
+//!
+//! # Failure
+//!
+//! There is no last retry. A fault that only an operator can mend (no such topic, no permission, no room for files)
+//! pauses the channel, which says so in its status and looks again from time to time. The outbox holds what waits;
+//! without any channel it fills up to its cap and then refuses.
+
+mod filesystem;
+mod forward;
+mod kafka;
+mod rejected;
+mod settings;
+mod status;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use record::wire::{Limits, Message, RecordId};
+
+pub use self::filesystem::FilesystemSettings;
+pub use self::kafka::{Compression, KafkaSettings, SaslSettings, SecurityProtocol, TlsSettings};
+pub use self::settings::{ChannelSettings, Secret, SettingsError};
+pub use self::status::ChannelStatus;
+
+use self::status::State;
+use crate::outbox::{Outbox, ReadError, Watch};
+
+/// A channel was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// The outbox gave no reader.
+    #[error("start the channel")]
+    Reader(#[from] ReadError),
+    /// A setting contradicts another.
+    #[error("start the channel: {setting} must be {must_be}")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What it must be.
+        must_be: &'static str,
+    },
+    /// The Kafka client refuses its settings.
+    #[error("start the Kafka client: {reason}")]
+    Kafka {
+        /// Which setting, and why; without values.
+        reason: String,
+    },
+    /// The operating system gave no thread.
+    #[error("start the channel's thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A running channel. Dropping it stops it at once; what it has not settled stays in the outbox.
+#[derive(Debug)]
+pub struct Channel {
+    state: Arc<State>,
+    watch: Watch,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What a channel left behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Durable records that stay in the outbox for the next run.
+    pub waiting_records: u64,
+}
+
+/// One record for a sink.
+struct Parcel<'a> {
+    id: RecordId,
+    deployment_id: &'a str,
+    messages: &'a [Message],
+}
+
+/// What became of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    Delivered,
+    Retry(Retry),
+    Rejected { why: String },
+}
+
+/// What is to be done again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Retry {
+    after: Duration,
+    why: String,
+    /// Somebody else must do something first; the status says so.
+    paused: bool,
+}
+
+/// The other side. All calls come from the channel's thread.
+trait Sink: Send {
+    /// How large a message may be.
+    fn limits(&self) -> Limits;
+    /// Makes sure that the other side can be reached. Called before the first record and after every retry.
+    fn ready(&mut self) -> Result<(), Retry>;
+    /// Takes a record. Its one answer comes from [`Sink::answers`].
+    fn send(&mut self, parcel: &Parcel<'_>);
+    /// Adds the answers that are there, by record number, and waits `wait` at most for the first.
+    fn answers(&mut self, wait: Duration, out: &mut Vec<(u64, Answer)>);
+    /// Forgets all records without an answer; none is given for them any more.
+    fn forget(&mut self);
+}
+
+impl Channel {
+    /// Starts a channel on the outbox.
+    ///
+    /// # Errors
+    ///
+    /// When a setting is wrong or the outbox has a channel of this kind already. A broker that cannot be reached is no
+    /// error: the records wait.
+    pub fn spawn(outbox: &Outbox, settings: ChannelSettings) -> Result<Self, ChannelError> {
+        let name = settings.name();
+        let sink: Box<dyn Sink> = match settings {
+            ChannelSettings::Kafka(settings) => Box::new(kafka::Kafka::new(settings)?),
+            ChannelSettings::Filesystem(settings) => {
+                Box::new(filesystem::Filesystem::new(settings)?)
+            }
+        };
+        Self::start(outbox, name, sink)
+    }
+
+    fn start(
+        outbox: &Outbox,
+        name: &'static str,
+        sink: Box<dyn Sink>,
+    ) -> Result<Self, ChannelError> {
+        let reader = outbox.reader(name)?;
+        let watch = reader.watch();
+        let state = Arc::new(State::new(name));
+        let forwarder = forward::Forwarder::new(reader, sink, Arc::clone(&state), outbox.dir());
+        let thread = std::thread::Builder::new()
+            .name(format!("channel-{name}"))
+            .spawn(move || forwarder.run())
+            .map_err(ChannelError::Thread)?;
+        Ok(Self { state, watch, thread: Some(thread) })
+    }
+
+    /// A picture of the channel. Cheap enough for every scrape.
+    pub fn status(&self) -> ChannelStatus {
+        self.state.picture(self.watch.waiting_records())
+    }
+
+    /// Sends what is durable, for `grace` at most, and stops. Close the outbox first, so that there is an end to it.
+    pub fn stop(mut self, grace: Duration) -> Drained {
+        self.halt(grace);
+        Drained { waiting_records: self.watch.waiting_records() }
+    }
+
+    fn halt(&mut self, grace: Duration) {
+        self.state.stop_at(Instant::now() + grace);
+        self.watch.wake_readers();
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!(channel = self.state.name, "Channel panicked");
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.halt(Duration::ZERO);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,329 @@
+//! Apache Kafka, through librdkafka.
+//!
+//! The client's own queue is memory, so nothing rests there: at most a window of the outbox is with it, and whatever
+//! it could not deliver comes back from the outbox. One idempotent producer with `acks=all` keeps the order within a
+//! deployment, because the key is the deployment id. There is no transaction: it would not reach past the broker.
+//!
+//! The thread of the channel serves the client's events itself. A record's messages are answered together.
+//!
+//! | what the client says | then |
+//! |---|---|
+//! | timed out, purged, connection trouble | retry soon |
+//! | no such topic, not permitted, wrong credentials | pause; nobody creates a topic by a typo |
+//! | message or batch too large | rejected; the channel finds out which one it was |
+//! | fatal | the producer is built anew, retry soon |
+//! | anything else | retry soon; never given up |
+
+mod settings;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{
+    BaseProducer, BaseRecord, NoCustomPartitioner, Producer, ProducerContext, PurgeConfig,
+};
+use record::wire::{Limits, Message, RecordId};
+
+pub use self::settings::{Compression, KafkaSettings, SaslSettings, SecurityProtocol, TlsSettings};
+use super::{Answer, ChannelError, Parcel, Retry, Sink};
+
+/// How long one look for the topic may take; it also bounds how late a stop is noticed.
+const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long purged messages may take to come back before the producer is given up.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a message may wait for room in the client's queue.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The version of the envelope, for the header.
+const SCHEMA_VERSION: &str = "2";
+
+type Client = BaseProducer<Context>;
+
+/// The sink.
+pub(super) struct Kafka {
+    settings: KafkaSettings,
+    rows: NonZeroUsize,
+    config: ClientConfig,
+    client: Option<Client>,
+    reports: Arc<Mutex<Vec<Report>>>,
+    /// Messages without a report, and the worst answer so far, by record.
+    open: HashMap<u64, Open>,
+    answers: Vec<(u64, Answer)>,
+}
+
+/// What became of one message of a record.
+struct Report {
+    seq: u64,
+    result: Result<(), Code>,
+}
+
+struct Open {
+    messages: usize,
+    answer: Answer,
+}
+
+/// Takes the client's reports and what it has to say.
+struct Context {
+    reports: Arc<Mutex<Vec<Report>>>,
+}
+
+impl ClientContext for Context {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg
+            | RDKafkaLogLevel::Alert
+            | RDKafkaLogLevel::Critical
+            | RDKafkaLogLevel::Error => tracing::warn!(facility, message, "Kafka client"),
+            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+                tracing::info!(facility, message, "Kafka client");
+            }
+            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+                tracing::debug!(facility, message, "Kafka client");
+            }
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::info!(%error, reason, "Kafka client has trouble");
+    }
+}
+
+impl ProducerContext for Context {
+    /// The number of the record.
+    type DeliveryOpaque = Box<u64>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, seq: Box<u64>) {
+        let result = match result {
+            Ok(_stored) => Ok(()),
+            Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
+        };
+        self.reports.lock().push(Report { seq: *seq, result });
+    }
+}
+
+impl Kafka {
+    pub(super) fn new(settings: KafkaSettings) -> Result<Self, ChannelError> {
+        let config = settings.client_config()?;
+        let rows = NonZeroUsize::new(settings.rows_per_message);
+        let rows = rows
+            .ok_or(ChannelError::Setting { setting: "rows_per_message", must_be: "at least 1" })?;
+        let mut kafka = Self {
+            settings,
+            rows,
+            config,
+            client: None,
+            reports: Arc::default(),
+            open: HashMap::new(),
+            answers: Vec::new(),
+        };
+        let client = kafka.connect();
+        kafka.client = Some(client.map_err(|error| ChannelError::Kafka { reason: plain(&error) })?);
+        Ok(kafka)
+    }
+
+    fn connect(&self) -> Result<Client, KafkaError> {
+        use rdkafka::config::FromClientConfigAndContext as _;
+        let context = Context { reports: Arc::clone(&self.reports) };
+        BaseProducer::<Context, NoCustomPartitioner>::from_config_and_context(&self.config, context)
+    }
+
+    /// Hands one message to the client, which copies it.
+    fn produce(&self, client: &Client, parcel: &Parcel<'_>, message: &Message) -> Result<(), Code> {
+        let until = Instant::now() + QUEUE_TIMEOUT;
+        let mut record = BaseRecord::with_opaque_to(&self.settings.topic, Box::new(parcel.id.seq))
+            .key(parcel.deployment_id)
+            .payload(&message.body)
+            .headers(headers(parcel.id, &message.body));
+        loop {
+            let (error, refused) = match client.send(record) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            let code = error.rdkafka_error_code().unwrap_or(Code::Unknown);
+            if code != Code::QueueFull || Instant::now() >= until {
+                return Err(code);
+            }
+            client.poll(Duration::from_millis(20));
+            record = refused;
+        }
+    }
+
+    /// Turns reports into answers: a record is answered once all its messages are.
+    fn take_reports(&mut self) {
+        let reports = std::mem::take(&mut *self.reports.lock());
+        for Report { seq, result } in reports {
+            // Reports of records that were forgotten find nothing here.
+            let Some(open) = self.open.get_mut(&seq) else { continue };
+            open.messages -= 1;
+            if let Err(code) = result {
+                open.answer = worse(open.answer.clone(), sort(&self.settings, code));
+            }
+            if open.messages == 0
+                && let Some(open) = self.open.remove(&seq)
+            {
+                self.answers.push((seq, open.answer));
+            }
+        }
+    }
+}
+
+impl Sink for Kafka {
+    fn limits(&self) -> Limits {
+        Limits { rows: self.rows, bytes: self.settings.body_bytes() }
+    }
+
+    /// A producer without a fatal error, and a topic that exists.
+    fn ready(&mut self) -> Result<(), Retry> {
+        if self.client.as_ref().is_some_and(|client| client.client().fatal_error().is_some()) {
+            tracing::warn!("Kafka client built anew after a fatal error");
+            self.client = None;
+        }
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => self.connect().map_err(|error| soon(&self.settings, plain(&error)))?,
+        };
+        let topic = &self.settings.topic;
+        client.poll(Duration::ZERO);
+        let looked = client.client().fetch_metadata(Some(topic), METADATA_TIMEOUT);
+        self.client = Some(client);
+        let metadata = looked.map_err(|error| match error.rdkafka_error_code() {
+            Some(code) => retry(&self.settings, code),
+            None => soon(&self.settings, plain(&error)),
+        })?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        match found.map(|found| found.error()) {
+            Some(Some(error)) => Err(retry(&self.settings, Code::from(error))),
+            Some(None) => Ok(()),
+            None => Err(retry(&self.settings, Code::UnknownTopicOrPartition)),
+        }
+    }
+
+    fn send(&mut self, parcel: &Parcel<'_>) {
+        let seq = parcel.id.seq;
+        let Some(client) = &self.client else {
+            let retry = soon(&self.settings, "there is no producer".to_owned());
+            return self.answers.push((seq, Answer::Retry(retry)));
+        };
+        let mut open = Open { messages: 0, answer: Answer::Delivered };
+        for message in parcel.messages {
+            match self.produce(client, parcel, message) {
+                Ok(()) => open.messages += 1,
+                Err(code) => {
+                    open.answer = sort(&self.settings, code);
+                    break;
+                }
+            }
+        }
+        if open.messages == 0 {
+            self.answers.push((seq, open.answer));
+        } else {
+            self.open.insert(seq, open);
+        }
+    }
+
+    fn answers(&mut self, wait: Duration, out: &mut Vec<(u64, Answer)>) {
+        if let Some(client) = &self.client {
+            let wait = if self.answers.is_empty() { wait } else { Duration::ZERO };
+            client.poll(wait);
+            // More may be there already; they cost no wait.
+            client.poll(Duration::ZERO);
+        }
+        self.take_reports();
+        out.append(&mut self.answers);
+    }
+
+    fn forget(&mut self) {
+        self.open.clear();
+        self.answers.clear();
+        if let Some(client) = &self.client
+            && client.in_flight_count() > 0
+        {
+            client.purge(PurgeConfig::default().queue().inflight());
+            if client.flush(PURGE_TIMEOUT).is_err() {
+                tracing::warn!("Kafka client did not give its messages back and is built anew");
+                self.client = None;
+            }
+        }
+        // A late report must not be taken for one of the next attempt.
+        self.reports.lock().clear();
+    }
+}
+
+/// The answer to an error.
+fn sort(settings: &KafkaSettings, code: Code) -> Answer {
+    match code {
+        Code::MessageSizeTooLarge | Code::InvalidMessageSize => {
+            Answer::Rejected { why: describe(settings, code) }
+        }
+        code => Answer::Retry(retry(settings, code)),
+    }
+}
+
+fn retry(settings: &KafkaSettings, code: Code) -> Retry {
+    let operator = matches!(
+        code,
+        Code::UnknownTopic
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownPartition
+            | Code::InvalidTopic
+            | Code::TopicAuthorizationFailed
+            | Code::ClusterAuthorizationFailed
+            | Code::Authentication
+            | Code::SaslAuthenticationFailed
+            | Code::UnsupportedSASLMechanism
+            | Code::SSL
+    );
+    let why = describe(settings, code);
+    if operator {
+        let after = Duration::from_millis(settings.retry_operator_ms);
+        return Retry { after, why, paused: true };
+    }
+    soon(settings, why)
+}
+
+fn soon(settings: &KafkaSettings, why: String) -> Retry {
+    Retry { after: Duration::from_millis(settings.retry_ms), why, paused: false }
+}
+
+fn describe(settings: &KafkaSettings, code: Code) -> String {
+    format!("topic {:?}: {code}", settings.topic)
+}
+
+/// Of two answers to messages of one record, the one that decides: rejected, then a pause, then a retry.
+fn worse(one: Answer, other: Answer) -> Answer {
+    let weight = |answer: &Answer| match answer {
+        Answer::Delivered => 0,
+        Answer::Retry(Retry { paused: false, .. }) => 1,
+        Answer::Retry(_) => 2,
+        Answer::Rejected { .. } => 3,
+    };
+    if weight(&other) > weight(&one) { other } else { one }
+}
+
+/// An error without the values of settings, which may be secrets.
+fn plain(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, reason, key, _value) => format!("{key}: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+fn headers(id: RecordId, body: &[u8]) -> OwnedHeaders {
+    let name = format!("{}/{}", id.store, id.seq);
+    let crc = format!("{:08x}", crc32c::crc32c(body));
+    let header = |key, value| Header { key, value: Some(value) };
+    OwnedHeaders::new_with_capacity(4)
+        .insert(header("id", name.as_str()))
+        .insert(header("content-type", "application/json"))
+        .insert(header("schema-version", SCHEMA_VERSION))
+        .insert(header("crc32c", crc.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! The real disk, with faults on the files of segments.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+
+use crate::outbox::fs::{Disk, Fs, FsFile, Open};
+
+/// What can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Op {
+    Write,
+    /// Half of the bytes are written, then it fails.
+    ShortWrite,
+    Sync,
+    Create,
+    Rename,
+    SyncDir,
+}
+
+#[derive(Debug)]
+pub(super) struct Faulty {
+    faults: Arc<Faults>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    plan: Mutex<HashMap<Op, (i32, io::ErrorKind, u64)>>,
+    free: Mutex<Option<u64>>,
+    still: RwLock<()>,
+}
+
+#[derive(Debug)]
+struct FaultyFile {
+    file: Box<dyn FsFile>,
+    faults: Arc<Faults>,
+}
+
+impl Faulty {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { faults: Arc::default() })
+    }
+
+    /// Lets the next `times` of `op` fail.
+    pub(super) fn fail(&self, op: Op, error: io::Error, times: u64) {
+        let code = error.raw_os_error().unwrap_or(0);
+        self.faults.plan.lock().insert(op, (code, error.kind(), times));
+    }
+
+    /// Says how much space is free.
+    pub(super) fn free(&self, bytes: u64) {
+        *self.faults.free.lock() = Some(bytes);
+    }
+
+    /// Lets writes stand still until the guard goes.
+    pub(super) fn hold(&self) -> RwLockWriteGuard<'_, ()> {
+        self.faults.still.write()
+    }
+}
+
+impl Faults {
+    fn check(&self, op: Op) -> io::Result<()> {
+        let mut plan = self.plan.lock();
+        let Some((code, kind, times)) = plan.get_mut(&op).filter(|fault| fault.2 > 0) else {
+            return Ok(());
+        };
+        *times -= 1;
+        Err(if *code == 0 { io::Error::from(*kind) } else { io::Error::from_raw_os_error(*code) })
+    }
+}
+
+fn is_segment(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("segment-"))
+}
+
+impl Fs for Faulty {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        Disk.create_dir(dir)
+    }
+
+    fn open(&self, path: &Path, how: Open) -> io::Result<Box<dyn FsFile>> {
+        if !is_segment(path) {
+            return Disk.open(path, how);
+        }
+        if how == Open::Fresh {
+            self.faults.check(Op::Create)?;
+        }
+        let file = Disk.open(path, how)?;
+        Ok(Box::new(FaultyFile { file, faults: Arc::clone(&self.faults) }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        Disk.list(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if is_segment(to) {
+            self.faults.check(Op::Rename)?;
+        }
+        Disk.rename(from, to)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.link(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Disk.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.faults.check(Op::SyncDir)?;
+        Disk.sync_dir(dir)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.faults.free.lock().map_or_else(|| Disk.free_bytes(dir), Ok)
+    }
+}
+
+impl FsFile for FaultyFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let _still = self.faults.still.read();
+        self.faults.check(Op::Write)?;
+        if let Err(error) = self.faults.check(Op::ShortWrite) {
+            self.file.write_at(&bytes[..bytes.len() / 2], offset)?;
+            return Err(error);
+        }
+        self.file.write_at(bytes, offset)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.faults.check(Op::Sync)?;
+        self.file.sync()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.file.try_lock()
+    }
+}

@@ -1,0 +1,153 @@
+//! Scoring a batch: rows are checked against the schema, widened to the regressor's columns, and handed over in
+//! blocks, so that the scratch stays small and is allocated once.
+//!
+//! A batch is scored whole or not at all. What a caller can get wrong comes back as a [`Decline`]; nothing panics on
+//! any batch.
+
+pub(crate) mod block;
+
+use alloc::{format, string::String, vec::Vec};
+
+use crate::{
+    model::Model,
+    regressor::{Regressor, neighbours::Nearest, trees::Forest},
+    scorer::block::Block,
+};
+
+/// The stable words of [`Decline::code`].
+pub mod decline_code {
+    /// A value is missing that the model cannot do without.
+    pub const MISSING_VALUE: &str = "missing-value";
+    /// A level that the model does not know.
+    pub const UNKNOWN_LEVEL: &str = "unknown-level";
+    /// The batch has no rows, or not as many values as rows and features ask for.
+    pub const WRONG_SHAPE: &str = "wrong-shape";
+    /// An infinite input, or a row whose prediction would not be a finite number.
+    pub const NOT_FINITE: &str = "not-finite";
+}
+
+/// Rows that are widened and scored at a time: enough to spread the cost of a block, few enough to stay in the cache.
+pub(crate) const BLOCK_ROWS: usize = 64;
+
+/// Why a model does not score a batch. An answer, not a failure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decline {
+    /// One of [`decline_code`].
+    pub code: &'static str,
+    /// A sentence for the person who sent the row.
+    pub message: String,
+    /// The first row (from 0) that cannot be scored, when one row is to blame.
+    pub row: Option<u32>,
+    /// Index of the feature to blame, when one is.
+    pub feature: Option<u32>,
+}
+
+/// A model that is ready to score, with its scratch.
+#[derive(Debug)]
+pub struct Scorer {
+    model: Model,
+    block: Block,
+    state: State,
+}
+
+/// What a regressor needs besides its tables.
+#[derive(Debug)]
+enum State {
+    Linear,
+    Trees(Forest),
+    Kernel,
+    Neighbours(Nearest),
+}
+
+impl Scorer {
+    /// Prepares a model that has been validated.
+    pub(crate) fn new(model: Model) -> Self {
+        let state = match &model.regressor {
+            Regressor::Linear(_) => State::Linear,
+            Regressor::Trees(trees) => State::Trees(Forest::new(trees)),
+            Regressor::Kernel(_) => State::Kernel,
+            Regressor::Neighbours(_) => State::Neighbours(Nearest::default()),
+        };
+        Self { block: Block::new(&model.features, &model.columns), model, state }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Scores `rows` rows of `numbers`, row by row in the order of the features: NaN is a missing value, a level is
+    /// given by its code. `out` is cleared and holds one finite prediction a row afterwards. A row's prediction does
+    /// not depend on the rows around it.
+    ///
+    /// # Errors
+    ///
+    /// [`Decline`] for the first row that cannot be scored; `out` is empty then.
+    pub fn score(
+        &mut self,
+        rows: usize,
+        numbers: &[f64],
+        out: &mut Vec<f64>,
+    ) -> Result<(), Decline> {
+        out.clear();
+        let result = self.score_blocks(rows, numbers, out);
+        if result.is_err() {
+            out.clear();
+        }
+        result
+    }
+
+    fn score_blocks(
+        &mut self,
+        rows: usize,
+        numbers: &[f64],
+        out: &mut Vec<f64>,
+    ) -> Result<(), Decline> {
+        let features = self.model.features.len();
+        if rows == 0 || rows.checked_mul(features) != Some(numbers.len()) {
+            return Err(Decline {
+                code: decline_code::WRONG_SHAPE,
+                message: format!(
+                    "the batch has {} values, where {rows} rows of {features} features were announced",
+                    numbers.len()
+                ),
+                row: None,
+                feature: None,
+            });
+        }
+        out.reserve(rows);
+        let width = self.model.columns.len();
+        for (block, numbers) in numbers.chunks(BLOCK_ROWS * features).enumerate() {
+            let first = block * BLOCK_ROWS;
+            let rows = numbers.len() / features;
+            let columns =
+                self.block.widen(&self.model.features, &self.model.columns, first, numbers)?;
+            match (&self.model.regressor, &mut self.state) {
+                (Regressor::Linear(linear), _) => linear.score(rows, columns, out),
+                (Regressor::Kernel(kernel), _) => kernel.score(width, columns, out),
+                (Regressor::Trees(trees), State::Trees(forest)) => {
+                    forest.score(trees, rows, width, columns, out)
+                }
+                (Regressor::Neighbours(table), State::Neighbours(nearest)) => {
+                    table.score(width, columns, nearest, out)
+                }
+                // The state was made for this regressor; were it not, no row would be scored and the check below would tell.
+                (Regressor::Trees(_) | Regressor::Neighbours(_), _) => {}
+            }
+            let wrong = out.iter().skip(first).position(|prediction| !prediction.is_finite());
+            if let Some(row) = wrong.or((out.len() != first + rows).then_some(rows)) {
+                return Err(Decline {
+                    code: decline_code::NOT_FINITE,
+                    message: String::from("the prediction for this row is not a finite number"),
+                    row: u32::try_from(first + row).ok(),
+                    feature: None,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,269 @@
+//! One Apache Kafka node (KRaft) on free ports of this machine, in a scratch folder.
+//!
+//! The broker hangs on a leash: a shell that kills it and removes its folder as soon as the pipe to this process
+//! closes, however this process ends. So a shared broker outlives each story and nothing outlives the test run.
+
+use crate::parts;
+use crate::patience::{PATIENCE, wait_until};
+use crate::records::Envelope;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::{Offset, TopicPartitionList, error::KafkaError, types::RDKafkaErrorCode};
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_TIMEOUT: Duration = Duration::from_millis(100);
+// 22 characters of base64url: any id will do for a cluster of one.
+const CLUSTER_ID: &str = "b3V0cG9zdC1zdG9yaWVzLQ";
+
+// $1 is the folder, the rest is the broker's command line. A line on standard input stops the broker and keeps the
+// folder; the end of standard input removes the folder too.
+const LEASH: &str = r#"
+home=$1; shift
+"$@" >> "$home/broker.log" 2>&1 < /dev/null &
+echo $!
+read -r keep
+kill -9 $!
+wait
+[ -n "$keep" ] || rm -rf "$home"
+"#;
+
+/// A broker, running or not.
+#[derive(Debug)]
+pub struct Kafka {
+    libs: PathBuf,
+    home: PathBuf,
+    port: u16,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    leash: Child,
+    broker: Pid,
+}
+
+/// A record with what Kafka keeps beside its value.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The key.
+    pub key: Option<String>,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The value.
+    pub envelope: Envelope,
+}
+
+impl Kafka {
+    /// The broker that the stories share, or none when they have to be skipped. Each story has its own topic.
+    pub fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Kafka>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let mut kafka = Self::reserved()?;
+            kafka.start();
+            Some(kafka)
+        });
+        shared.as_ref()
+    }
+
+    /// A broker that has an address but does not run yet, or none when the story has to be skipped.
+    pub fn reserved() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let libs = parts::kafka()?;
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let home = crate::root().join(format!("target/tmp/kafka-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&home).expect("the target folder takes a folder");
+        let [port, controller] = free_ports();
+        let settings = settings(&home, port, controller);
+        std::fs::write(home.join("server.properties"), settings).expect("the folder takes a file");
+        let kafka = Self { libs, home, port, running: None };
+        let format = kafka.java("kafka.tools.StorageTool", &["format", "-t", CLUSTER_ID, "-c"]);
+        let output = Command::new("java").args(format).output().expect("java starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Some(kafka)
+    }
+
+    /// Where clients connect.
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Starts the broker and waits until it answers.
+    pub fn start(&mut self) {
+        let mut leash = Command::new("sh");
+        leash.args(["-c", LEASH, "leash"]).arg(&self.home);
+        leash.arg("java").args(self.java("kafka.Kafka", &[]));
+        leash.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut leash = leash.spawn().expect("a shell starts");
+        let mut line = String::new();
+        let output = leash.stdout.take().expect("the shell's output is a pipe");
+        BufReader::new(output).read_line(&mut line).expect("the shell prints the broker's id");
+        let broker = line.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
+        self.running = Some(Running { leash, broker });
+        wait_until("a broker that answers", || {
+            self.consumer()
+                .fetch_metadata(None, ASK_TIMEOUT)
+                .ok()
+                .filter(|data| !data.brokers().is_empty())
+        });
+    }
+
+    /// SIGKILL. What clients were told is written stays written.
+    pub fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            // A leash that is gone has killed the broker.
+            drop(running.leash.stdin.take().map(|mut line| line.write_all(b"keep\n")));
+            running.leash.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// SIGSTOP: connections stay open and nothing answers.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let running = self.running.as_ref().expect("the story started the broker");
+        kill_process(running.broker, signal).expect("the broker runs");
+    }
+
+    /// Makes a topic with one partition.
+    pub fn create_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            self.client().create().expect("an admin client");
+        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.expect("a runtime");
+        wait_until("a topic", || {
+            let options = AdminOptions::new().operation_timeout(Some(ASK_TIMEOUT));
+            let made = runtime.block_on(admin.create_topics([&topic], &options)).ok()?;
+            match made.into_iter().next()? {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Some(()),
+                Err(_) => None,
+            }
+        });
+    }
+
+    /// Reads a topic from its beginning until what was read is enough.
+    ///
+    /// # Panics
+    ///
+    /// When it never is.
+    pub fn records(&self, topic: &str, enough: impl Fn(&[Message]) -> bool) -> Vec<Message> {
+        let consumer = self.consumer();
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(topic, 0, Offset::Beginning).expect("an offset");
+        consumer.assign(&from).expect("an assignment");
+        let mut messages = Vec::new();
+        let start = std::time::Instant::now();
+        while !enough(&messages) {
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited in vain for records; {} came: {messages:#?}",
+                messages.len()
+            );
+            match consumer.poll(POLL_TIMEOUT) {
+                Some(Ok(message)) => messages.push(Message::new(&message)),
+                // What comes and goes while a broker does is no answer.
+                Some(Err(KafkaError::MessageConsumption(_))) | None => {}
+                Some(Err(error)) => panic!("{error}"),
+            }
+        }
+        messages
+    }
+
+    fn consumer(&self) -> BaseConsumer {
+        let mut config = self.client();
+        config.set("group.id", "stories").set("enable.auto.commit", "false");
+        config.create().expect("a consumer")
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        // The client complains of each lost connection; the stories cause them on purpose.
+        config.set("bootstrap.servers", self.brokers()).set("log_level", "0");
+        config
+    }
+
+    /// Arguments of a Java that runs this class with these arguments and the broker's settings.
+    fn java(&self, class: &str, arguments: &[&str]) -> Vec<OsString> {
+        let classes = format!("{}/*", self.libs.display());
+        // The short-lived broker of a story is up sooner without the slow compiler.
+        let java = ["-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", &classes, class];
+        let settings = self.home.join("server.properties").into_os_string();
+        java.iter().chain(arguments).map(OsString::from).chain([settings]).collect()
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            drop(running.leash.stdin.take());
+            drop(running.leash.wait());
+        }
+        drop(std::fs::remove_dir_all(&self.home));
+    }
+}
+
+impl Message {
+    fn new(message: &BorrowedMessage<'_>) -> Self {
+        let text =
+            |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("keys and values are UTF-8");
+        let headers = message.headers().into_iter().flat_map(rdkafka::message::Headers::iter);
+        Self {
+            key: message.key().map(text),
+            headers: headers
+                .map(|header| (header.key.to_owned(), header.value.map(text).unwrap_or_default()))
+                .collect(),
+            envelope: Envelope::parse(&text(message.payload().expect("a record has a value"))),
+        }
+    }
+}
+
+/// Ports that nobody listens on, as far as one can know.
+fn free_ports() -> [u16; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
+}
+
+/// The smallest settings with which one node is a whole cluster. A killed broker may come back only when its session
+/// is over, so sessions are short.
+fn settings(home: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={}
+auto.create.topics.enable=false
+broker.heartbeat.interval.ms=200
+broker.session.timeout.ms=2000
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+",
+        home.join("data").display()
+    )
+}

@@ -1,0 +1,14 @@
+//! Everything a user does, through the real binary: one test binary, one module a subject.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
+
+mod stories {
+    mod command_line;
+    mod doors;
+    mod files;
+    mod kafka;
+    mod outage;
+    mod readme;
+    mod stop;
+    mod survival;
+}
