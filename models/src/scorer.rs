@@ -47,28 +47,21 @@ pub struct Decline {
 pub struct Scorer {
     model: Model,
     block: Block,
-    state: State,
-}
-
-/// What a regressor needs besides its tables.
-#[derive(Debug)]
-enum State {
-    Linear,
-    Trees(Forest),
-    Kernel,
-    Neighbours(Nearest),
+    /// The trees in the form in which they are walked; none for another regressor.
+    forest: Forest,
+    /// The nearest training rows of the row at hand.
+    nearest: Nearest,
 }
 
 impl Scorer {
     /// Prepares a model that has been validated.
     pub(crate) fn new(model: Model) -> Self {
-        let state = match &model.regressor {
-            Regressor::Linear(_) => State::Linear,
-            Regressor::Trees(trees) => State::Trees(Forest::new(trees)),
-            Regressor::Kernel(_) => State::Kernel,
-            Regressor::Neighbours(_) => State::Neighbours(Nearest::default()),
+        let forest = match &model.regressor {
+            Regressor::Trees(trees) => Forest::new(trees),
+            _ => Forest::default(),
         };
-        Self { block: Block::new(&model.features, &model.columns), model, state }
+        let block = Block::new(&model.features, &model.columns);
+        Self { model, block, forest, nearest: Nearest::default() }
     }
 
     /// The model.
@@ -123,20 +116,16 @@ impl Scorer {
             let rows = numbers.len() / features;
             let columns =
                 self.block.widen(&self.model.features, &self.model.columns, first, numbers)?;
-            match (&self.model.regressor, &mut self.state) {
-                (Regressor::Linear(linear), _) => linear.score(rows, columns, out),
-                (Regressor::Kernel(kernel), _) => kernel.score(width, columns, out),
-                (Regressor::Trees(trees), State::Trees(forest)) => {
-                    forest.score(trees, rows, width, columns, out)
+            match &self.model.regressor {
+                Regressor::Linear(table) => table.score(rows, columns, out),
+                Regressor::Trees(table) => self.forest.score(table, rows, width, columns, out),
+                Regressor::Kernel(table) => table.score(width, columns, out),
+                Regressor::Neighbours(table) => {
+                    table.score(width, columns, &mut self.nearest, out);
                 }
-                (Regressor::Neighbours(table), State::Neighbours(nearest)) => {
-                    table.score(width, columns, nearest, out)
-                }
-                // The state was made for this regressor; were it not, no row would be scored and the check below would tell.
-                (Regressor::Trees(_) | Regressor::Neighbours(_), _) => {}
             }
-            let wrong = out.iter().skip(first).position(|prediction| !prediction.is_finite());
-            if let Some(row) = wrong.or((out.len() != first + rows).then_some(rows)) {
+            let infinite = out.iter().skip(first).position(|prediction| !prediction.is_finite());
+            if let Some(row) = infinite {
                 return Err(Decline {
                     code: decline_code::NOT_FINITE,
                     message: String::from("the prediction for this row is not a finite number"),

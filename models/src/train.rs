@@ -12,7 +12,7 @@
 //!
 //! # Operation
 //!
-//! [`Table::read_csv`], then [`train`]: choose features ([`prepare`]), cross-validate one algorithm or all of them
+//! [`Table::read_csv`], then [`train`]: choose features (`prepare`), cross-validate one algorithm or all of them
 //! (`auto` takes the one of the smallest mean RMSE), fit the chosen one on all rows, gate, describe. Rows are widened to
 //! columns by the same code that does so when a package scores.
 

@@ -89,7 +89,8 @@ impl FileRows {
                 detail: problem::bad_request(&bad).detail,
             })?;
         }
-        let batch = rows.finish().map_err(|bad| FileError::Header(problem::bad_request(&bad).detail))?;
+        let batch =
+            rows.finish().map_err(|bad| FileError::Header(problem::bad_request(&bad).detail))?;
         Ok(batch.numbers)
     }
 

@@ -2,7 +2,10 @@
 
 use super::{Distribution, MANIFEST_FORMAT, Manifest};
 use crate::{
-    model::validate::level_index,
+    model::{
+        TableError,
+        validate::{self, level_index},
+    },
     schema::{Kind, UNKNOWN_LEVEL},
 };
 
@@ -84,8 +87,8 @@ impl Manifest {
         if self.target.is_empty() {
             return Err(invalid("target", "is empty"));
         }
-        if self.features.is_empty() {
-            return Err(invalid("features", "is empty: a model takes at least one feature"));
+        if let Err(TableError::Invalid { at, rule, .. }) = validate::features(&self.features) {
+            return Err(invalid(format!("features[{at}]"), rule));
         }
         if self.baseline.features.len() != self.features.len() {
             return Err(invalid("baseline.features", "does not have one entry for each feature"));

@@ -43,7 +43,8 @@ pub(super) fn model(model: &Model) -> Result<(), TableError> {
     }
 }
 
-fn features(features: &[Feature]) -> Result<(), TableError> {
+/// The rules of a schema, which a manifest keeps too.
+pub(crate) fn features(features: &[Feature]) -> Result<(), TableError> {
     if features.is_empty() {
         return Err(broken("features", 0, "is missing: a model takes at least one feature"));
     }

@@ -2,7 +2,7 @@
 //!
 //! Which rows are nearest is a matter of taste when several are equally far: here a row enters only when it is
 //! strictly nearer than the farthest of those that are in, rows being looked at in the order of training, and which
-//! of several farthest ones leaves is decided by the heap of [`Nearest`]. That is smartcore's rule, heap and all,
+//! of several farthest ones leaves is decided by the heap of `Nearest`. That is smartcore's rule, heap and all,
 //! so that a lowered model agrees with the one that was trained on every tie.
 
 use alloc::vec::Vec;

@@ -6,10 +6,12 @@ use crate::error::{CliError, EXIT_INCOMPLETE};
 use crate::{files, logging};
 use engine::{Engine, Package};
 use gateway::{Deployment, DrainReport, Gateway};
-use spool::{Channel, OpenError, Outbox};
+use parking_lot::Mutex;
+use spool::{Channel, ChannelError, ChannelSettings, OpenError, Outbox};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -35,12 +37,8 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     let deployment = deployment(&config, &engine, &package)?;
     let id = deployment.id.clone();
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
-    let channel = match &config.channel {
-        Some(settings) => Some(Channel::spawn(&outbox, settings.clone()).map_err(|e| unavailable("start the spooler", e))?),
-        None => None,
-    };
-    let channels = channel.iter().map(Channel::watch).collect();
-    let gateway = Gateway::new(deployment, engine, Some(outbox.clone()), channels, config.gateway.clone())
+    let spooler = Spooler::start(&outbox, config.channel.clone())?;
+    let gateway = Gateway::new(deployment, engine, Some(outbox.clone()), spooler.probe(), config.gateway.clone())
         .map_err(|error| CliError::Usage(format!("failed to {}", chain(&error))))?;
 
     let drained = runtime.block_on(async {
@@ -49,7 +47,35 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
         Ok::<DrainReport, CliError>(gateway.serve(vec![listener], stop()?).await)
     })?;
     runtime.shutdown_background();
-    Ok(drain(&drained, &outbox, channel, config.gateway.grace))
+    Ok(drain(&drained, &outbox, &spooler, config.gateway.grace))
+}
+
+/// The channel that drains the outbox, if there is one. The gateway asks after it while it runs; at the end it is
+/// taken out and stopped.
+struct Spooler(Arc<Mutex<Option<Channel>>>);
+
+impl Spooler {
+    fn start(outbox: &Outbox, settings: Option<ChannelSettings>) -> Result<Self, CliError> {
+        let channel = settings.map(|settings| Channel::spawn(outbox, settings)).transpose();
+        let channel = channel.map_err(|error| match error {
+            ChannelError::Setting { .. } | ChannelError::Kafka { .. } => {
+                CliError::Usage(format!("failed to {}", chain(&error)))
+            }
+            error => unavailable("start the spooler", error),
+        })?;
+        Ok(Self(Arc::new(Mutex::new(channel))))
+    }
+
+    fn probe(&self) -> gateway::ChannelProbe {
+        let channel = Arc::clone(&self.0);
+        Box::new(move || channel.lock().iter().map(Channel::status).collect())
+    }
+
+    /// Lets the channel send for `grace` at most, and gives the records that stay in the outbox.
+    fn stop(&self, grace: Duration) -> u64 {
+        let channel = self.0.lock().take();
+        channel.map_or(0, |channel| channel.stop(grace).waiting_records)
+    }
 }
 
 /// The library's names. A value that is not text cannot be one of them.
@@ -127,11 +153,11 @@ fn stop() -> Result<impl Future<Output = ()>, CliError> {
 }
 
 /// Syncs the outbox, lets the channel send for what is left of the grace, and says how it ended.
-fn drain(requests: &DrainReport, outbox: &Outbox, channel: Option<Channel>, grace: Duration) -> ExitCode {
+fn drain(requests: &DrainReport, outbox: &Outbox, spooler: &Spooler, grace: Duration) -> ExitCode {
     let until = Instant::now() + grace.saturating_sub(requests.took);
     let left = || until.saturating_duration_since(Instant::now());
     let synced = outbox.close(left().max(SYNC_TIME_MIN));
-    let waiting = channel.map_or(0, |channel| channel.stop(left()).waiting_records);
+    let waiting = spooler.stop(left());
     tracing::info!(
         requests_cut = requests.requests_cut,
         connections_cut = requests.connections_cut,

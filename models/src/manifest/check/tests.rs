@@ -97,7 +97,8 @@ fn every_rule_names_its_field() {
     assert!(version(&"1".repeat(VERSION_BYTES_MAX)).is_ok());
     assert_eq!(wrong(|m| m.prediction_type = "binary".into()), "prediction_type");
     assert_eq!(wrong(|m| m.target.clear()), "target");
-    assert_eq!(wrong(|m| m.features.clear()), "features");
+    assert_eq!(wrong(|m| m.features.clear()), "features[0]");
+    assert_eq!(wrong(|m| m.features[1].name = "x".into()), "features[1]");
     assert_eq!(
         wrong(|m| {
             m.baseline.features.pop();

@@ -8,7 +8,7 @@ use super::{Child, Link, MissingGoes, Side, Test, Trees, Width};
 const LEAF: u32 = 1 << 31;
 
 /// Trees made ready to walk, with the scratch for one row's ranks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Forest {
     steps: Vec<Step>,
     roots: Vec<u32>,

@@ -59,7 +59,13 @@ impl Centred {
         let means: Vec<f64> = (0..rows.width)
             .map(|column| rows.values.iter().skip(column).step_by(rows.width).sum::<f64>() / count)
             .collect();
-        let target_mean = rows.targets.iter().sum::<f64>() / count;
+        let constant = rows.targets.windows(2).all(|pair| pair[0] == pair[1]);
+        // The mean of equal numbers may be a rounding away from them, and solvers would chase the difference.
+        let target_mean = if constant {
+            rows.targets.first().copied().unwrap_or_default()
+        } else {
+            rows.targets.iter().sum::<f64>() / count
+        };
         let padded = rows.count().max(rows.width + 1);
         let around_means =
             |row: &[f64]| row.iter().zip(&means).map(|(x, mean)| x - mean).collect::<Vec<f64>>();

@@ -146,6 +146,23 @@ fn a_descent_that_is_cut_short_says_so() {
 }
 
 #[test]
+fn ties_between_neighbours_are_smartcores() {
+    // A grid on which most distances are shared, and targets that tell every row apart.
+    let values: Vec<f64> = (0..36).flat_map(|i| [f64::from(i % 3), f64::from(i * 5 % 4)]).collect();
+    let targets: Vec<f64> = (0..36).map(|i| f64::from(i * i)).collect();
+    let rows = Rows { width: 2, values: &values, targets: &targets };
+    for (k, distance_weights) in [(1, false), (4, false), (5, true), (11, false), (20, true)] {
+        let metric = crate::train::learner::Metric::Manhattan;
+        let fitted = fit(Learner::Knn { neighbours: k, distance_weights, metric }, rows, 0, true);
+        let fitted = fitted.expect("a model");
+        let Regressor::Neighbours(table) = fitted.regressor else { panic!("neighbours") };
+        let (mut out, mut nearest) = (Vec::new(), Default::default());
+        table.score(2, &values, &mut nearest, &mut out);
+        assert_eq!(out, fitted.predictions.expect("asked for"), "{k} neighbours");
+    }
+}
+
+#[test]
 fn neighbours_and_rows_have_limits() {
     let knn = |neighbours| Learner::Knn {
         neighbours,
