@@ -13,7 +13,9 @@
 //! left out for it.
 //!
 //! Sent twice with the same limits, a record gives the same bytes: the header's id is a version 5 UUID in the
-//! namespace of the store, made of the sequence number and the piece's number (both big-endian).
+//! namespace of the store, made of the sequence number (64 bits) and of which rows the message holds: the first one
+//! and how many (32 bits each, all big-endian). Naming the rows, not the piece's place, keeps a reader that drops
+//! repeats from losing rows when the limits have changed between two tries.
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -154,6 +156,7 @@ impl Renderer<'_> {
     fn stats(&mut self, prediction: &PredictionRecord<'_>) {
         let body = self.envelope(
             DataType::DeploymentStats,
+            0..0,
             &DeploymentStats {
                 timestamp: &self.timestamp,
                 model_id: &self.record.model_id,
@@ -173,6 +176,7 @@ impl Renderer<'_> {
             let range = first..first + count;
             let message = self.envelope(
                 DataType::PredictionsData,
+                range.clone(),
                 &PredictionsData {
                     timestamp: &self.timestamp,
                     model_id: &self.record.model_id,
@@ -191,8 +195,8 @@ impl Renderer<'_> {
         }
     }
 
-    fn envelope(&self, data_type: DataType, data: &impl Serialize) -> Message {
-        let id = message_id(self.id, self.out.len() as u32);
+    fn envelope(&self, data_type: DataType, rows: Range<usize>, data: &impl Serialize) -> Message {
+        let id = message_id(self.id, rows);
         let data = serde_json::to_string(data).expect("texts and numbers are always JSON");
         let envelope = Envelope {
             header: Header {
@@ -214,11 +218,12 @@ impl Renderer<'_> {
     }
 }
 
-/// The id of a record's message; `piece` counts the messages of the record from 0.
-fn message_id(id: RecordId, piece: u32) -> Uuid {
-    let mut name = [0; 12];
+/// The id of the message with these rows of a record; no rows for the message about the request.
+fn message_id(id: RecordId, rows: Range<usize>) -> Uuid {
+    let mut name = [0; 16];
     name[..8].copy_from_slice(&id.seq.to_be_bytes());
-    name[8..].copy_from_slice(&piece.to_be_bytes());
+    name[8..12].copy_from_slice(&(rows.start as u32).to_be_bytes());
+    name[12..].copy_from_slice(&(rows.len() as u32).to_be_bytes());
     Uuid::new_v5(&id.store, &name)
 }
 

@@ -171,7 +171,7 @@ fn ids_repeat_for_the_same_record_and_differ_for_others() {
     };
     assert_eq!(ids(7), ids(7));
     let mut all = [ids(7), ids(8)].concat();
-    assert_eq!(all[1], Uuid::new_v5(&ID.store, &[0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1]));
+    assert_eq!(all[2], Uuid::new_v5(&ID.store, &[0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 2]));
     all.sort();
     all.dedup();
     assert_eq!(all.len(), 8);
@@ -220,4 +220,16 @@ fn any_clock_gives_a_timestamp() {
     assert_eq!(super::timestamp(0), "1970-01-01 00:00:00.000+0000");
     assert_eq!(super::timestamp(i64::MAX), "9999-12-30 22:00:00.999+0000");
     assert!(super::timestamp(i64::MIN).starts_with('-'));
+}
+
+#[test]
+fn other_rows_give_another_id_and_the_same_rows_the_same() {
+    let ids = |limit| -> Vec<Uuid> {
+        messages(&record(4), ID, limits(limit, usize::MAX)).iter().map(|m| m.id).collect()
+    };
+    let [whole, halves] = [ids(4), ids(2)];
+    assert_eq!(whole, ids(4));
+    assert_eq!(whole[0], halves[0]);
+    assert!(!halves[1..].contains(&whole[1]));
+    assert_ne!(halves[1], halves[2]);
 }
