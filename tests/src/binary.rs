@@ -23,10 +23,14 @@ impl Outpost {
     /// The binary beside the test's own, built with the same profile.
     ///
     /// It is built here once for each test process, so that plain `cargo test` never tests a stale one; when it is
-    /// fresh this takes a moment. The selection is the Makefile's: another one would compile the world again.
+    /// fresh this takes a moment. The selection is the Makefile's: another one would compile the world again. A path in
+    /// `OUTPOST` names a binary that is taken as it is.
     pub fn path() -> &'static Path {
         static PATH: OnceLock<PathBuf> = OnceLock::new();
         PATH.get_or_init(|| {
+            if let Some(path) = std::env::var_os("OUTPOST") {
+                return PathBuf::from(path);
+            }
             let mut folder = std::env::current_exe().expect("a process knows its program");
             folder.pop();
             if folder.ends_with("deps") {

@@ -139,10 +139,11 @@ fn find_manifest(bytes: &[u8]) -> Result<&[u8], PackageError> {
                     PackageError::Damaged("a nested module is longer than the file".into())
                 })?;
             }
-            Payload::CustomSection(section) if section.name() == MANIFEST_SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(PackageError::TwoManifests);
-                }
+            Payload::CustomSection(section)
+                if section.name() == MANIFEST_SECTION
+                    && found.replace(section.data()).is_some() =>
+            {
+                return Err(PackageError::TwoManifests);
             }
             Payload::End(_) => return found.ok_or(PackageError::NoManifest),
             _ => {}

@@ -115,7 +115,11 @@ impl Pulse {
     }
 
     fn has_written(&self) {
+        if self.stalled.load(Relaxed) == 0 {
+            return;
+        }
         self.stalled.store(0, Relaxed);
+        // A long answer on its slow way is not a quiet connection.
         if self.state.load(Relaxed) == QUIET {
             self.since.store(self.now(), Relaxed);
         }

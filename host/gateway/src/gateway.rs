@@ -113,3 +113,30 @@ impl GatewaySettings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Change = fn(&mut GatewaySettings);
+
+    #[test]
+    fn settings_that_make_no_sense_are_named() {
+        assert!(GatewaySettings::default().check().is_ok());
+        let cases: [(&str, Change); 4] = [
+            ("connections", |settings| settings.connections = 0),
+            ("header_bytes", |settings| settings.header_bytes = MIN_HEADER_BYTES - 1),
+            ("rows", |settings| settings.rows = 0),
+            ("all_bodies_bytes", |settings| settings.all_bodies_bytes = settings.body_bytes - 1),
+        ];
+        for (name, change) in cases {
+            let mut settings = GatewaySettings::default();
+            change(&mut settings);
+            let error = settings.check().unwrap_err();
+            assert!(
+                matches!(error, GatewayError::Setting { name: found, .. } if found == name),
+                "{error}"
+            );
+        }
+    }
+}

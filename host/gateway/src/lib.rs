@@ -36,6 +36,7 @@ mod connection;
 mod deployment;
 mod door;
 mod fault;
+mod file;
 mod gateway;
 mod metrics;
 mod number;
@@ -52,6 +53,7 @@ pub mod settings;
 mod state;
 
 pub use deployment::Deployment;
+pub use file::{FileError, FileRows};
 pub use gateway::{Gateway, GatewayError};
 pub use metrics::ChannelProbe;
 pub use schema::SchemaError;

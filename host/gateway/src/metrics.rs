@@ -22,8 +22,8 @@ pub(crate) use rooms::Rooms;
 use crate::problem::Kind;
 
 /// Upper bounds of the request times' histogram, in microseconds.
-const BOUNDS_US: [u64; 14] = [
-    25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
+const BOUNDS_US: [u64; 15] = [
+    5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000, 50_000, 250_000, 1_000_000, 5_000_000,
     30_000_000,
 ];
 /// Every status that is answered.

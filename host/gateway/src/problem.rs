@@ -13,6 +13,8 @@ use crate::{
 
 /// Characters of a caller's own text that are shown back.
 const SHOWN_CHARS: usize = 40;
+/// Characters of a model's own message that are shown.
+const MESSAGE_CHARS: usize = 500;
 /// Seconds after which a caller may come again.
 pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 
@@ -209,7 +211,7 @@ impl Problem {
     }
 }
 
-fn bad_request(bad: &BadRequest) -> Problem {
+pub(crate) fn bad_request(bad: &BadRequest) -> Problem {
     const NUMBER: &str =
         "send a decimal number such as 30, 30.0 or 3e1, or nothing for a missing value";
     let (kind, what) = match &bad.reason {
@@ -266,16 +268,22 @@ fn bad_request(bad: &BadRequest) -> Problem {
         (None, Some(row)) => format!("row {row}: {what}"),
         (None, None) => what,
     };
-    Problem { kind, detail, field: bad.field.as_deref().map(cut), row: bad.row, code: None }
+    Problem {
+        kind,
+        detail,
+        field: bad.field.as_deref().map(|field| cut(field, SHOWN_CHARS)),
+        row: bad.row,
+        code: None,
+    }
 }
 
 fn declined(declined: &Declined) -> Problem {
     Problem {
         kind: Kind::Declined,
-        detail: declined.message.clone(),
+        detail: cut(&declined.message, MESSAGE_CHARS),
         field: declined.feature.clone(),
         row: declined.row,
-        code: Some(declined.code.clone()),
+        code: Some(cut(&declined.code, SHOWN_CHARS)),
     }
 }
 
@@ -304,11 +312,11 @@ fn nothing(get: bool) -> String {
 
 /// A caller's text as it is shown back: quoted, escaped, cut.
 fn shown(text: &str) -> String {
-    format!("{:?}", cut(text))
+    format!("{:?}", cut(text, SHOWN_CHARS))
 }
 
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS) {
+fn cut(text: &str, chars: usize) -> String {
+    match text.char_indices().nth(chars) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -115,3 +115,33 @@ impl Category {
         self.codes.get(level).copied().unwrap_or(models::schema::UNKNOWN_LEVEL)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use models::schema::{Missing, Unknown};
+
+    use super::*;
+
+    fn feature(name: &str) -> Feature {
+        let (missing, unknown) = (Missing::Refuse, Unknown::Refuse);
+        Feature { name: name.to_owned(), kind: Kind::Numeric, missing, unknown }
+    }
+
+    #[test]
+    fn a_name_means_one_thing() {
+        let twice = Schema::new(&[feature("a"), feature("a")], "id").unwrap_err();
+        assert_eq!(twice, SchemaError::Twice("a".to_owned()));
+        let id = Schema::new(&[feature("a"), feature("id")], "id").unwrap_err();
+        assert_eq!(id, SchemaError::AssociationId("id".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_hint_changes_nothing() {
+        let schema = Schema::new(&[feature("a"), feature("b")], "id").unwrap();
+        for hint in 0..4 {
+            assert_eq!(schema.find("b", hint), Some(Slot::Feature(1)));
+            assert_eq!(schema.find("id", hint), Some(Slot::AssociationId));
+            assert_eq!(schema.find("c", hint), None);
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! The gateway with nothing in place of anything: a trained model in its sandbox, an outbox on disk, and sockets.
 
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected should stop there")]
+
 use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
 
 use engine::{Engine, EngineSettings, Limits, Package, Scorer};
@@ -29,8 +31,10 @@ struct Real {
 static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/diabetes/diabetes.csv");
     let table = Table::read_csv(&std::fs::read(path).unwrap(), &CsvOptions::default()).unwrap();
-    let settings =
-        Settings { algorithm: Some("ridge".parse::<Algorithm>().unwrap()), ..Settings::new("Y", "diabetes") };
+    let settings = Settings {
+        algorithm: Some("ridge".parse::<Algorithm>().unwrap()),
+        ..Settings::new("Y", "diabetes")
+    };
     models::train::train(&table, &settings, &mut |_| {}).unwrap()
 });
 
@@ -50,8 +54,14 @@ async fn start(dir: &Path, record_class: RecordClass) -> Real {
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
     };
     let channels = Box::new(Vec::new);
-    let gateway =
-        Gateway::new(deployment, engine, Some(outbox.clone()), channels, GatewaySettings::default()).unwrap();
+    let gateway = Gateway::new(
+        deployment,
+        engine,
+        Some(outbox.clone()),
+        channels,
+        GatewaySettings::default(),
+    )
+    .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -105,7 +115,8 @@ async fn every_door_gives_the_number_that_the_native_model_and_scikit_learn_give
     let real = start(dir.path(), RecordClass::Observe).await;
     let form = "application/x-www-form-urlencoded";
     let names: Vec<_> = ROW.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
-    let object: Vec<_> = names.iter().rev().map(|(name, value)| format!("\"{name}\": {value}.0")).collect();
+    let object: Vec<_> =
+        names.iter().rev().map(|(name, value)| format!("\"{name}\": {value}.0")).collect();
     let object = format!("{{{}}}", object.join(", "));
     let header: Vec<_> = names.iter().map(|(name, _)| *name).collect();
     let line: Vec<_> = names.iter().map(|(_, value)| format!("{value}e0")).collect();
@@ -115,7 +126,10 @@ async fn every_door_gives_the_number_that_the_native_model_and_scikit_learn_give
         prediction(real.get(&format!("/predict?{ROW}")).await),
         prediction(real.body("POST", "application/json", &object).await),
         prediction(real.body("POST", "application/json", &format!("[{object},{object}]")).await),
-        prediction(real.body("POST", "text/csv", &format!("{}\n{}\n", header.join(","), line.join(","))).await),
+        prediction(
+            real.body("POST", "text/csv", &format!("{}\n{}\n", header.join(","), line.join(",")))
+                .await,
+        ),
     ];
     let mut native = Vec::new();
     TRAINED.model.clone().scorer().unwrap().score(1, &VALUES, &mut native).unwrap();
@@ -136,7 +150,10 @@ async fn what_was_answered_lies_in_the_outbox() {
     let (status, body) = real.get("/predict?age=30").await;
     assert_eq!(status, 422, "{body}");
     let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-    assert_eq!((body["code"].as_str(), body["field"].as_str()), (Some("missing-value"), Some("sex")));
+    assert_eq!(
+        (body["code"].as_str(), body["field"].as_str()),
+        (Some("missing-value"), Some("sex"))
+    );
     let outbox = real.end().await;
     let batch = outbox.reader("test").unwrap().next(10, 1 << 20, Duration::ZERO).unwrap();
     let payloads: Vec<&[u8]> = batch
@@ -151,7 +168,7 @@ async fn what_was_answered_lies_in_the_outbox() {
     assert_eq!((&*record.deployment_id, &*record.model_id), ("diabetes", "ridge-1"));
     let Payload::Prediction(scored) = record.payload;
     let rows = scored.rows.unwrap();
-    assert_eq!(rows.predictions, [answer][..]);
+    assert_eq!(*rows.predictions, [answer]);
     assert_eq!(rows.association_ids, ["me"]);
     for (column, value) in rows.columns.iter().zip(VALUES) {
         let Values::Numbers(numbers) = &column.values else { panic!("{column:?}") };

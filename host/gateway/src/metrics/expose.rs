@@ -79,7 +79,7 @@ impl Metrics {
 
     fn write_times(&self, out: &mut Writer<'_>) -> fmt::Result {
         let counts: Vec<u64> = self.times.iter().map(|count| count.load(Relaxed)).collect();
-        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::MAX]);
+        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
         let seconds = self.time_us.load(Relaxed) as f64 / 1e6;
         let (name, kind, help) = Name::RequestSeconds.describe();

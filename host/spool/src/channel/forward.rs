@@ -122,7 +122,7 @@ impl Forwarder {
     /// Sends what there is room for, and settles what was answered.
     fn turn(&mut self, stopping: bool) -> Result<Turn, Retry> {
         if !self.ready {
-            self.sink.ready().inspect_err(|retry| self.state.failed(&retry.why, retry.paused))?;
+            self.sink.ready()?;
             self.ready = true;
             if !self.troubled {
                 self.state.going();

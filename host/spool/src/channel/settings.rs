@@ -14,6 +14,7 @@ use super::kafka::{KafkaSettings, SaslSettings, SecurityProtocol};
 /// Which channel drains the outbox, and how.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process, and it moves once")]
 pub enum ChannelSettings {
     /// To a Kafka topic.
     Kafka(KafkaSettings),

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 use self::faulty::{Faulty, Op};
 use super::*;
 
+/// Makes one setting wrong.
+type Change = fn(&mut OutboxSettings);
+
 const SOON: Duration = Duration::from_secs(20);
 
 pub(super) fn small() -> OutboxSettings {
@@ -218,7 +221,7 @@ fn channel_names_are_checked_and_taken_once() {
 #[test]
 fn settings_that_contradict_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
-    let wrong: [(&str, fn(&mut OutboxSettings)); 6] = [
+    let wrong: [(&str, Change); 6] = [
         ("segment_bytes", |s| s.segment_bytes = 4095),
         ("max_bytes", |s| s.max_bytes = 2 * 4096 - 1),
         ("record_bytes", |s| s.record_bytes = 0),

@@ -75,7 +75,7 @@ fn quarantined(dir: &Path) -> usize {
 
 #[test]
 fn garbage_and_zeros_behind_the_end_are_cut_off() {
-    for tail in [vec![0; 65_536], (0..700u32).map(|n| (n * 7919 >> 3) as u8).collect(), vec![1]] {
+    for tail in [vec![0; 65_536], (0..700u32).map(|n| ((n * 7919) >> 3) as u8).collect(), vec![1]] {
         let dir = tempfile::tempdir().unwrap();
         filled(dir.path(), &[3, 4]);
         let before = fs::read(&segments(dir.path())[0]).unwrap();
@@ -140,12 +140,14 @@ fn a_hole_in_an_earlier_batch_is_damage_and_the_rest_is_delivered() {
 fn a_lost_end_that_the_mark_knows_of_is_damage() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path(), &[3, 4]);
+    let store = Outbox::open(dir.path(), small()).unwrap().store_id();
     damage(dir.path(), |bytes| {
         let end = place(bytes, 6).start;
         bytes.truncate(end);
     });
     assert_eq!(reopened(dir.path()), ((1..=5).collect(), vec![(6, 7)]));
     let outbox = Outbox::open(dir.path(), small()).unwrap();
+    assert_ne!(outbox.store_id(), store);
     assert_eq!(outbox.append(b"x", Class::Observe).unwrap().seq(), 8);
 }
 

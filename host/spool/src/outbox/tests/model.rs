@@ -81,6 +81,8 @@ fn run(steps: Vec<Step>) {
                 outbox.close(SOON).unwrap();
                 drop(reader);
                 drop(outbox);
+                // Opening on a failing disk is an error, and not what this is about.
+                disk.mend();
                 if let (Step::Torn(garbage), Some(newest)) = (&step, segments(dir.path()).last()) {
                     let mut file = OpenOptions::new().append(true).open(newest).unwrap();
                     file.write_all(garbage).unwrap();
@@ -98,7 +100,7 @@ fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn nothing_is_lost_twisted_or_repeated(steps in prop::collection::vec(step(), 1..25)) {
         run(steps);
