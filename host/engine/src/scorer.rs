@@ -79,6 +79,12 @@ impl Scorer {
         self.inner.digest
     }
 
+    /// How many calls run at once; one more waits ([`Limits::instances`]).
+    #[must_use]
+    pub fn instances(&self) -> usize {
+        self.inner.limits.instances
+    }
+
     /// Scores a batch: one finite prediction for each row, or none at all.
     ///
     /// Blocks the calling thread, for microseconds when the batch is small and an instance is warm. The thread needs

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use models::schema::UNKNOWN_LEVEL;
+
 use crate::{
     fault::{BadRequest, Reason},
     number::{self, NotNumber},
@@ -223,7 +225,11 @@ impl<'s, 'b> Rows<'s, 'b> {
         }
         let schema = self.schema;
         if let Some(category) = &schema.inputs()[place].category {
-            self.set(place, category.code(&text));
+            let code = category.code(&text);
+            if code == UNKNOWN_LEVEL && text == "null" {
+                return;
+            }
+            self.set(place, code);
             let start = self.batch.texts.len() - schema.categories();
             self.batch.texts[start + category.place] = Some(text);
         }

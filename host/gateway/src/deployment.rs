@@ -26,8 +26,6 @@ pub struct Deployment {
     pub model_id: String,
     /// The loaded package.
     pub scorer: engine::Scorer,
-    /// The [`engine::Limits::instances`] that it was loaded with.
-    pub instances: usize,
     /// How it treats its requests.
     pub settings: DeploymentSettings,
 }

@@ -1,5 +1,6 @@
 //! Rows of a CSV file, bound to a model as the CSV door binds them, for scoring without HTTP. Columns that are no
-//! features stay out of the way: a file of rows often has ids and outcomes beside them.
+//! features stay out of the way: a file of rows often has ids and outcomes beside them. A file may also say in words
+//! that a value is missing; which words, the caller decides.
 
 use csv::ByteRecord;
 use models::schema::Feature;
@@ -21,6 +22,7 @@ pub struct FileRows {
     schema: Schema,
     columns: Vec<Option<Slot>>,
     features: usize,
+    missing: &'static [&'static str],
 }
 
 /// Rows of a file that a model does not take.
@@ -43,18 +45,22 @@ pub enum FileError {
 }
 
 impl FileRows {
-    /// Binds a file's header.
+    /// Binds a file's header. `missing` are the texts that stand for a missing value.
     ///
     /// # Errors
     ///
     /// When a column is there twice, when a name is not UTF-8, or when no column is a feature.
-    pub fn new(features: &[Feature], header: &ByteRecord) -> Result<Self, FileError> {
+    pub fn new(
+        features: &[Feature],
+        header: &ByteRecord,
+        missing: &'static [&'static str],
+    ) -> Result<Self, FileError> {
         let schema = Schema::new(features, NO_COLUMN)?;
         let mut columns = Vec::with_capacity(header.len());
         let mut rows = Rows::new(&schema, UnknownNames::Ignore, 1);
         let told = |bad: BadRequest| FileError::Header(problem::bad_request(&bad).detail);
         for name in header {
-            let name = str::from_utf8(name).map_err(|_| told(rows.plain(Reason::NotUtf8)))?;
+            let name = str::from_utf8(name).map_err(|_| told(rows.plain(Reason::NotUtf8)))?.trim();
             let slot = rows.lookup(name).map_err(told)?;
             if slot.is_some() && columns.contains(&slot) {
                 return Err(told(rows.named(name, Reason::Duplicate)));
@@ -65,7 +71,7 @@ impl FileRows {
         if bound == 0 {
             return Err(told(BadRequest::new(Reason::NothingGiven)));
         }
-        Ok(Self { schema, columns, features: bound })
+        Ok(Self { schema, columns, features: bound, missing })
     }
 
     /// The features that the file has no column for; they are missing in every row.
@@ -100,7 +106,10 @@ impl FileRows {
         for (value, slot) in record.iter().zip(&self.columns) {
             let Some(slot) = *slot else { continue };
             let value = str::from_utf8(value).map_err(|_| rows.fault(slot, Reason::NotUtf8))?;
-            rows.passing_text(slot, value)?;
+            let value = value.trim();
+            if !self.missing.contains(&value) {
+                rows.passing_text(slot, value)?;
+            }
         }
         rows.end()
     }

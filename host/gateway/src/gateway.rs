@@ -60,10 +60,9 @@ impl Gateway {
         channels: ChannelProbe,
         settings: GatewaySettings,
     ) -> Result<Self, GatewayError> {
-        let record_bytes = settings.record_bytes;
-        let outbox = outbox.map(|outbox| Box::new(Disk { outbox, record_bytes }) as Box<dyn Keep>);
-        let Deployment { id, model_id, scorer, instances, settings: of_deployment } = deployment;
-        let package = Box::new(Package { scorer, instances });
+        let outbox = outbox.map(|outbox| Box::new(Disk(outbox)) as Box<dyn Keep>);
+        let Deployment { id, model_id, scorer, settings: of_deployment } = deployment;
+        let package = Box::new(Package(scorer));
         let serving = Serving::new(id.clone(), model_id, package, of_deployment)
             .map_err(|source| GatewayError::Schema { id, source })?;
         Self::assemble(serving, Some(Rooms { engine, channels }), outbox, settings)

@@ -1,7 +1,7 @@
 //! What a number looks like in the text doors (form, query, CSV), the same in each.
 //!
 //! An optional sign, digits with an optional point (at least one digit), an optional exponent. Blanks around it are
-//! dropped. `NaN`, `Infinity`, hexadecimal, digit separators and decimal commas are no numbers. The value
+//! dropped. Nothing at all and `null` are missing. `NaN`, `Infinity`, hexadecimal, digit separators and decimal commas are no numbers. The value
 //! is the nearest `f64`, as in the JSON door, so that `30`, `30.0` and `3e1` are the same everywhere.
 
 /// A text that is no number.
@@ -13,10 +13,10 @@ pub(crate) enum NotNumber {
     Range,
 }
 
-/// Reads a number; none when there is nothing but blanks.
+/// Reads a number; none when it is missing.
 pub(crate) fn parse(text: &str) -> Result<Option<f64>, NotNumber> {
     let text = text.trim_matches([' ', '\t']);
-    if text.is_empty() {
+    if text.is_empty() || text == "null" {
         return Ok(None);
     }
     if !is_decimal(text.as_bytes()) {
@@ -73,16 +73,17 @@ mod tests {
     }
 
     #[test]
-    fn blanks_are_missing() {
+    fn nothing_and_null_are_missing() {
         assert_eq!(parse(""), Ok(None));
         assert_eq!(parse(" \t "), Ok(None));
+        assert_eq!(parse("null"), Ok(None));
     }
 
     #[test]
     fn what_only_looks_like_a_number_is_none() {
         for text in [
             "NaN", "nan", "inf", "Infinity", "-inf", "0x1E", "1_000", "1,5", "1 000", "e5", ".",
-            "-", "+", "1e", "1e+", "--1", "1.2.3", "true", "null", "30abc", "٣٠", "\n30",
+            "-", "+", "1e", "1e+", "--1", "1.2.3", "true", "Null", "30abc", "٣٠", "\n30",
         ] {
             assert_eq!(parse(text), Err(NotNumber::Form), "{text}");
         }

@@ -158,27 +158,24 @@ fn fitting(
 
 /// The outbox on disk.
 #[derive(Debug)]
-pub(crate) struct Disk {
-    pub(crate) outbox: spool::Outbox,
-    pub(crate) record_bytes: usize,
-}
+pub(crate) struct Disk(pub(crate) spool::Outbox);
 
 impl Keep for Disk {
     fn max_record_bytes(&self) -> usize {
-        self.record_bytes
+        self.0.record_bytes()
     }
 
     fn observe(&self, record: &[u8]) -> bool {
-        self.outbox.append(record, Class::Observe).is_ok()
+        self.0.append(record, Class::Observe).is_ok()
     }
 
     fn durable(&self, record: &[u8]) -> Option<Ticket> {
-        let receipt = self.outbox.append(record, Class::Durable).ok()?;
+        let receipt = self.0.append(record, Class::Durable).ok()?;
         Some(Box::pin(async move { receipt.settled().await.is_ok() }))
     }
 
     fn trouble(&self) -> Option<String> {
-        match self.outbox.status().state {
+        match self.0.status().state {
             OutboxState::Healthy => None,
             OutboxState::Degraded { error } => Some(format!("the disk fails: {error}")),
             OutboxState::DiskFull => Some("the disk is full".to_owned()),
@@ -187,6 +184,6 @@ impl Keep for Disk {
     }
 
     fn status(&self) -> Option<spool::OutboxStatus> {
-        Some(self.outbox.status())
+        Some(self.0.status())
     }
 }

@@ -21,30 +21,27 @@ pub(crate) trait Score: fmt::Debug + Send + Sync {
 
 /// A model package in the sandbox.
 #[derive(Debug)]
-pub(crate) struct Package {
-    pub(crate) scorer: engine::Scorer,
-    pub(crate) instances: usize,
-}
+pub(crate) struct Package(pub(crate) engine::Scorer);
 
 impl Score for Package {
     fn features(&self) -> &[Feature] {
-        &self.scorer.manifest().features
+        &self.0.manifest().features
     }
 
     fn target(&self) -> &str {
-        &self.scorer.manifest().target
+        &self.0.manifest().target
     }
 
     fn digest(&self) -> String {
-        self.scorer.digest().to_string()
+        self.0.digest().to_string()
     }
 
     fn instances(&self) -> usize {
-        self.instances
+        self.0.instances()
     }
 
     fn score(&self, rows: u32, numbers: &[f64]) -> Result<Vec<f64>, Fault> {
-        self.scorer.score(Batch { rows, numbers }).map_err(|error| match error {
+        self.0.score(Batch { rows, numbers }).map_err(|error| match error {
             ScoreError::Declined(Decline { code, message, row, feature }) => {
                 Fault::Declined(Declined { code, message, row, feature })
             }

@@ -27,8 +27,6 @@ pub const DEFAULT_QUEUE_TIME: Duration = Duration::from_secs(1);
 pub const DEFAULT_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// A `durable` answer waits this long for its record to be on disk.
 pub const DEFAULT_DURABLE_TIME: Duration = Duration::from_secs(2);
-/// Bytes of one record, the outbox's own default; a larger request is recorded in parts.
-pub const DEFAULT_RECORD_BYTES: usize = 1024 * 1024;
 /// Time to finish requests after the order to stop. Service managers kill after 30 s or later, and the
 /// channels want what is left of that.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -72,8 +70,6 @@ pub struct GatewaySettings {
     pub request_time: Duration,
     /// Waiting for a durable record: 503.
     pub durable_time: Duration,
-    /// Bytes of one record; at most what the outbox takes.
-    pub record_bytes: usize,
     /// Time to finish requests after the order to stop.
     pub grace: Duration,
 }
@@ -122,7 +118,6 @@ impl Default for GatewaySettings {
             queue_time: DEFAULT_QUEUE_TIME,
             request_time: DEFAULT_REQUEST_TIME,
             durable_time: DEFAULT_DURABLE_TIME,
-            record_bytes: DEFAULT_RECORD_BYTES,
             grace: DEFAULT_GRACE,
         }
     }

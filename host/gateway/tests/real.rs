@@ -50,7 +50,6 @@ async fn start(dir: &Path, record_class: RecordClass) -> Real {
         id: "diabetes".to_owned(),
         model_id: "ridge-1".to_owned(),
         scorer: load(&engine),
-        instances: Limits::default().instances,
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
     };
     let channels = Box::new(Vec::new);

@@ -14,7 +14,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Learn a model from a CSV file and seal it into a model package
-    Train(Train),
+    Train(Box<Train>),
     /// Show what a model package says about itself
     Inspect(Inspect),
     /// Score the rows of a CSV file with a model package

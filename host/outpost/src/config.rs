@@ -118,7 +118,10 @@ struct Outbox {
 
 impl Config {
     /// Puts the layers together: defaults, the file of `--config`, `environment`, flags.
-    pub(crate) fn load(args: &Serve, environment: BTreeMap<String, String>) -> Result<Self, CliError> {
+    pub(crate) fn load(
+        args: &Serve,
+        environment: BTreeMap<String, String>,
+    ) -> Result<Self, CliError> {
         let file = match &args.config {
             Some(path) => Some((path.as_path(), crate::files::read(path)?)),
             None => None,
@@ -133,20 +136,25 @@ impl Config {
 
 fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError> {
     let model = raw.deployment.model.ok_or_else(|| {
-        CliError::Usage("there is no model to serve: give --model, or `model` under [deployment]".into())
+        CliError::Usage(
+            "there is no model to serve: give --model, or `model` under [deployment]".into(),
+        )
     })?;
     let deployment = DeploymentSettings {
-        unknown_names: choose("deployment.unknown_fields", &raw.deployment.unknown_fields, &[
-            ("refuse", UnknownNames::Refuse),
-            ("ignore", UnknownNames::Ignore),
-        ])?,
+        unknown_names: choose(
+            "deployment.unknown_fields",
+            &raw.deployment.unknown_fields,
+            &[("refuse", UnknownNames::Refuse), ("ignore", UnknownNames::Ignore)],
+        )?,
         association_id_column: raw.deployment.association_id_column,
-        record_class: choose("deployment.record_class", &raw.deployment.record_class, &[
-            ("observe", RecordClass::Observe),
-            ("durable", RecordClass::Durable),
-        ])?,
+        record_class: choose(
+            "deployment.record_class",
+            &raw.deployment.record_class,
+            &[("observe", RecordClass::Observe), ("durable", RecordClass::Durable)],
+        )?,
     };
-    let mode = choose("engine.mode", &raw.engine.mode, &[("warm", Mode::Warm), ("fresh", Mode::Fresh)])?;
+    let mode =
+        choose("engine.mode", &raw.engine.mode, &[("warm", Mode::Warm), ("fresh", Mode::Fresh)])?;
     Ok(Config {
         log: raw.log,
         model,
@@ -154,7 +162,7 @@ fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError>
         model_id: raw.deployment.model_id,
         listen: raw.http.listen.clone(),
         deployment,
-        gateway: raw.http.settings(raw.outbox.record_bytes_max),
+        gateway: raw.http.settings(),
         limits: raw.engine.limits(mode),
         engine: raw.engine.settings(),
         outbox: raw.outbox.settings(),
@@ -172,7 +180,7 @@ fn choose<T: Copy>(key: &str, given: &str, words: &[(&str, T)]) -> Result<T, Cli
 }
 
 impl Http {
-    fn settings(&self, record_bytes: usize) -> GatewaySettings {
+    fn settings(&self) -> GatewaySettings {
         GatewaySettings {
             connections: self.connections_max,
             header_time: Duration::from_millis(self.header_time_max),
@@ -186,7 +194,6 @@ impl Http {
             queue_time: Duration::from_millis(self.queue_time_max),
             request_time: Duration::from_millis(self.request_time_max),
             durable_time: Duration::from_millis(self.durable_time_max),
-            record_bytes,
             grace: Duration::from_millis(self.grace_time),
         }
     }

@@ -98,6 +98,6 @@ impl CliError {
 /// Prints what the command-line parser has to say: help and version are no errors.
 pub(crate) fn usage(stop: &clap::Error) -> ExitCode {
     // A closed pipe on the way (`outpost --help | head -1`) is the reader's choice.
-    let _ = stop.print();
+    let _unread = stop.print();
     if stop.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS }
 }

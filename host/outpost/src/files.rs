@@ -35,7 +35,7 @@ pub(crate) fn write_with<T>(
     };
     attempt().inspect_err(|_| {
         // The half-written file is of no use to anybody, and the error to report is the first one.
-        let _ = std::fs::remove_file(&temporary);
+        let _gone = std::fs::remove_file(&temporary);
     })
 }
 

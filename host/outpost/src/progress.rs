@@ -38,7 +38,8 @@ impl Training {
             Progress::Checking => "tables against the learner".clone_into(&mut self.fold),
         }
         self.bar.set_message(self.fold.clone());
-        if self.bar.is_hidden() && matches!(step, Progress::Started { .. } | Progress::Fitting { .. })
+        if self.bar.is_hidden()
+            && matches!(step, Progress::Started { .. } | Progress::Fitting { .. })
         {
             eprintln!("training {}", self.fold);
         }

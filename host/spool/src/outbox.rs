@@ -205,6 +205,11 @@ impl Outbox {
         self.inner.shared.log.lock().store
     }
 
+    /// Most bytes of one record ([`OutboxSettings::record_bytes`]).
+    pub fn record_bytes(&self) -> usize {
+        self.inner.shared.settings.record_bytes
+    }
+
     /// Where the outbox is: its rejected and quarantined records lie here.
     pub fn dir(&self) -> &Path {
         &self.inner.shared.dir

@@ -154,6 +154,16 @@ fn values_land_where_their_names_say() {
 }
 
 #[test]
+fn nothing_and_null_are_missing_through_every_door() {
+    let missing = read(Door::Json, br#"{"a": 1, "b": null, "c": null}"#);
+    for same in [&b"a=1&b=null&c=null"[..], b"a=1&b=&c=", b"a=1"] {
+        assert_eq!(read(Door::Form, same), missing);
+    }
+    assert_eq!(read(Door::Csv, b"a,b,c\n1,null,null\n"), missing);
+    assert_eq!(read(Door::Csv, b"a,b,c\n1,,\n"), missing);
+}
+
+#[test]
 fn unknown_levels_are_minus_one_and_keep_their_text() {
     let (_, numbers, texts, _) = read(Door::Json, br#"{"a":1,"c":"blue"}"#);
     assert_eq!(f64::from_bits(numbers[2]), -1.0);

@@ -6,7 +6,6 @@ use crate::error::CliError;
 use engine::Package;
 use models::manifest::{Distribution, Manifest};
 use models::{Feature, Kind, Missing};
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// Widest that a feature's name or list of levels is printed.
@@ -37,8 +36,8 @@ fn describe(package: &Package) -> String {
     let manifest = package.manifest();
     let mut out = String::new();
     let mut line = |text: std::fmt::Arguments<'_>| {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{text}");
+        out.push_str(&text.to_string());
+        out.push('\n');
     };
     line(format_args!("{} {}", manifest.name, manifest.version));
     line(format_args!("  digest      {}", package.digest()));

@@ -16,8 +16,10 @@ const CHUNK_ROWS: usize = 4096;
 
 pub(crate) fn run(args: &Score) -> Result<ExitCode, CliError> {
     let package = super::open_package(&args.package)?;
-    let engine = Engine::new(EngineSettings::default())
-        .map_err(|source| CliError::Internal { what: "start the engine".into(), source: source.into() })?;
+    let engine = Engine::new(EngineSettings::default()).map_err(|source| CliError::Internal {
+        what: "start the engine".into(),
+        source: source.into(),
+    })?;
     let limits = Limits { instances: 1, ..Limits::default() };
     let scorer = engine.load(&package, limits).map_err(|source| data(&args.package, source))?;
     match &args.output {
@@ -41,7 +43,10 @@ fn score(args: &Score, scorer: &Scorer, output: impl Write) -> Result<u64, CliEr
 
     let mut header = ByteRecord::new();
     if !reader.read_byte_record(&mut header).map_err(unreadable)? {
-        return Err(CliError::Usage(format!("{} is empty: its first line must name the columns", args.rows.display())));
+        return Err(CliError::Usage(format!(
+            "{} is empty: its first line must name the columns",
+            args.rows.display()
+        )));
     }
     if header.iter().any(|name| name == args.column.as_bytes()) {
         return Err(CliError::Usage(format!(
@@ -50,10 +55,15 @@ fn score(args: &Score, scorer: &Scorer, output: impl Write) -> Result<u64, CliEr
             args.column
         )));
     }
-    let columns = FileRows::new(&scorer.manifest().features, &header).map_err(|e| data(&args.rows, e))?;
+    let columns = FileRows::new(&scorer.manifest().features, &header, &models::train::MISSING)
+        .map_err(|e| data(&args.rows, e))?;
     let absent: Vec<&str> = columns.absent().collect();
     if !absent.is_empty() {
-        eprintln!("{} has no column for {}: missing in every row", args.rows.display(), absent.join(", "));
+        eprintln!(
+            "{} has no column for {}: missing in every row",
+            args.rows.display(),
+            absent.join(", ")
+        );
     }
     header.push_field(args.column.as_bytes());
     writer.write_byte_record(&header).map_err(unwritable)?;
@@ -64,7 +74,9 @@ fn score(args: &Score, scorer: &Scorer, output: impl Write) -> Result<u64, CliEr
     loop {
         chunk.clear();
         let mut record = ByteRecord::new();
-        while chunk.len() < CHUNK_ROWS && reader.read_byte_record(&mut record).map_err(unreadable)? {
+        while chunk.len() < CHUNK_ROWS
+            && reader.read_byte_record(&mut record).map_err(unreadable)?
+        {
             chunk.push(std::mem::take(&mut record));
         }
         if chunk.is_empty() {
@@ -83,12 +95,20 @@ fn score(args: &Score, scorer: &Scorer, output: impl Write) -> Result<u64, CliEr
     Ok(rows)
 }
 
-fn predict(path: &Path, scorer: &Scorer, columns: &FileRows, chunk: &[ByteRecord]) -> Result<Vec<f64>, CliError> {
+fn predict(
+    path: &Path,
+    scorer: &Scorer,
+    columns: &FileRows,
+    chunk: &[ByteRecord],
+) -> Result<Vec<f64>, CliError> {
     let numbers = columns.bind(chunk).map_err(|source| data(path, source))?;
     let rows = chunk.len() as u32;
     scorer.score(Batch { rows, numbers: &numbers }).map_err(|error| match error {
         ScoreError::Declined(decline) => {
-            let line = decline.row.and_then(|row| chunk.get(row as usize)?.position()).map(csv::Position::line);
+            let line = decline
+                .row
+                .and_then(|row| chunk.get(row as usize)?.position())
+                .map(csv::Position::line);
             let place = line.map_or_else(String::new, |line| format!("line {line}: "));
             data(path, std::io::Error::other(format!("{place}{}", decline.message)))
         }

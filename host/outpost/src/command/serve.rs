@@ -38,8 +38,14 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     let id = deployment.id.clone();
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
     let spooler = Spooler::start(&outbox, config.channel.clone())?;
-    let gateway = Gateway::new(deployment, engine, Some(outbox.clone()), spooler.probe(), config.gateway.clone())
-        .map_err(|error| CliError::Usage(format!("failed to {}", chain(&error))))?;
+    let gateway = Gateway::new(
+        deployment,
+        engine,
+        Some(outbox.clone()),
+        spooler.probe(),
+        config.gateway.clone(),
+    )
+    .map_err(|error| CliError::Usage(format!("failed to {}", chain(&error))))?;
 
     let drained = runtime.block_on(async {
         let listener = bind(&config.listen).await?;
@@ -99,7 +105,6 @@ fn deployment(config: &Config, engine: &Engine, package: &Package) -> Result<Dep
             .clone()
             .unwrap_or_else(|| hex.chars().take(MODEL_ID_DIGITS).collect()),
         scorer,
-        instances: config.limits.instances,
         settings: config.deployment.clone(),
     })
 }
@@ -111,7 +116,12 @@ async fn bind(address: &str) -> Result<TcpListener, CliError> {
 }
 
 /// Says where the gateway listens. Scripts wait for this line.
-fn announce(listener: &TcpListener, id: &str, package: &Package, config: &Config) -> Result<(), CliError> {
+fn announce(
+    listener: &TcpListener,
+    id: &str,
+    package: &Package,
+    config: &Config,
+) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|e| internal("learn the address", e))?;
     let manifest = package.manifest();
     tracing::info!(

@@ -26,7 +26,12 @@ pub(crate) fn run(args: &Train) -> Result<ExitCode, CliError> {
     };
     let text = files::read(&args.data)?;
     let table = Table::read_csv(&text, &options).map_err(|source| data(&args.data, source))?;
-    eprintln!("read {} rows of {} columns from {}", table.rows(), table.columns.len(), args.data.display());
+    eprintln!(
+        "read {} rows of {} columns from {}",
+        table.rows(),
+        table.columns.len(),
+        args.data.display()
+    );
 
     let algorithms = if settings.algorithm.is_some() { 1 } else { Algorithm::ALL.len() };
     let mut shown = progress::Training::start(algorithms);
@@ -46,9 +51,10 @@ pub(crate) fn run(args: &Train) -> Result<ExitCode, CliError> {
 fn settings(args: &Train) -> Result<Settings, CliError> {
     let algorithm = match args.model.as_str() {
         "auto" => None,
-        name => Some(name.parse::<Algorithm>().map_err(|error| {
-            CliError::Usage(format!("--model: failed to {error}; or auto"))
-        })?),
+        name => Some(
+            name.parse::<Algorithm>()
+                .map_err(|error| CliError::Usage(format!("--model: failed to {error}; or auto")))?,
+        ),
     };
     let name = args.name.clone().unwrap_or_else(|| name_of(&args.data));
     Ok(Settings {
@@ -100,8 +106,10 @@ fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
 
 /// A model's name out of a file's: lower case, and a dash for what a name cannot hold.
 fn name_of(path: &Path) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    let stem =
+        path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let allowed =
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     let name: String = stem.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
     let name = name.trim_matches(['-', '_', '.']);
     if name.is_empty() { "model".to_owned() } else { name.to_owned() }
@@ -140,7 +148,11 @@ fn describe(trained: &Trained, output: &Path, size: usize) -> String {
         .fold(0.0, f64::max);
     let mut text = format!(
         "cross-validation, {folds} folds, mean ± standard deviation (shorter bar: smaller error)\n\n    {:<18} {:<w$} {:<20} {:<20} R2\n",
-        "", "", "RMSE", "MAE", w = BAR_WIDTH
+        "",
+        "",
+        "RMSE",
+        "MAE",
+        w = BAR_WIDTH
     );
     for (at, candidate) in report.candidates.iter().enumerate() {
         let mark = if at == report.chosen { "=>" } else { "  " };

@@ -16,9 +16,13 @@ const SPOOLER_TYPE: &str = "MLOPS_SPOOLER_TYPE";
 pub(super) fn file_over_defaults(file: Option<(&Path, Vec<u8>)>) -> Result<Raw, CliError> {
     let mut table = toml::from_str::<Table>(DEFAULTS).map_err(settings)?;
     let Some((path, bytes)) = file else { return Raw::deserialize(table).map_err(settings) };
-    let bad = |source: Box<dyn std::error::Error + Send + Sync>| CliError::Usage(
-        format!("the settings in {} are wrong: {}", path.display(), source.to_string().trim_end()),
-    );
+    let bad = |source: Box<dyn std::error::Error + Send + Sync>| {
+        CliError::Usage(format!(
+            "the settings in {} are wrong: {}",
+            path.display(),
+            source.to_string().trim_end()
+        ))
+    };
     let text = String::from_utf8(bytes).map_err(|error| bad(error.into()))?;
     let mut over = toml::from_str::<Table>(&text).map_err(|error| bad(error.into()))?;
     // The spooler's keys depend on its type, so the file's table stands for itself.
@@ -69,19 +73,23 @@ pub(super) fn channel(
     for (flag, _, key, of) in flags {
         let Some(value) = flag else { continue };
         if kind != of {
-            return Err(CliError::Usage(format!("a flag for the {of} spooler needs --spooler {of}")));
+            return Err(CliError::Usage(format!(
+                "a flag for the {of} spooler needs --spooler {of}"
+            )));
         }
         table.insert(key.into(), Value::String(value.clone()));
     }
     if kind == "none" {
         return match table.keys().find(|key| *key != "type") {
-            Some(key) => Err(CliError::Usage(format!("spooler.{key} needs spooler.type to be kafka or filesystem"))),
+            Some(key) => Err(CliError::Usage(format!(
+                "spooler.{key} needs spooler.type to be kafka or filesystem"
+            ))),
             None => Ok(None),
         };
     }
-    ChannelSettings::deserialize(table)
-        .map(Some)
-        .map_err(|error| CliError::Usage(format!("the settings under [spooler] are wrong: {error}")))
+    ChannelSettings::deserialize(table).map(Some).map_err(|error| {
+        CliError::Usage(format!("the settings under [spooler] are wrong: {error}"))
+    })
 }
 
 /// What the library's other names say.

@@ -41,11 +41,26 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
 fn the_commented_settings_of_the_spoolers_are_real_ones() {
     for (kind, keys) in [
         ("filesystem", ["directory", "max_file_bytes", "max_files", "rows_per_message"].as_slice()),
-        ("kafka", &["bootstrap_servers", "topic", "client_id", "message_bytes", "compression", "security_protocol", "delivery_timeout_ms", "linger_ms"]),
+        (
+            "kafka",
+            &[
+                "bootstrap_servers",
+                "topic",
+                "client_id",
+                "message_bytes",
+                "compression",
+                "security_protocol",
+                "delivery_timeout_ms",
+                "linger_ms",
+            ],
+        ),
     ] {
         let lines = DEFAULTS.lines().filter_map(|line| line.strip_prefix("# "));
-        let section = lines.skip_while(|line| !line.contains(&format!("type = \"{kind}\""))).skip(1);
-        let commented: Vec<&str> = section.take_while(|line| !line.starts_with("With") && !line.starts_with('[')).collect();
+        let section =
+            lines.skip_while(|line| !line.contains(&format!("type = \"{kind}\""))).skip(1);
+        let commented: Vec<&str> = section
+            .take_while(|line| !line.starts_with("With") && !line.starts_with('['))
+            .collect();
         for key in keys {
             assert!(commented.iter().any(|line| line.starts_with(key)), "{kind}: {key}");
         }
@@ -65,7 +80,8 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
 fn each_layer_wins_over_the_one_below() {
     let text = "[deployment]\nid = \"of-the-file\"\n[http]\nlisten = \"127.0.0.1:1\"\n";
     assert_eq!(with_file(text, &[]).unwrap().deployment_id.as_deref(), Some("of-the-file"));
-    let flagged = with_file(text, &["--deployment-id", "of-the-flag", "--listen", "127.0.0.1:2"]).unwrap();
+    let flagged =
+        with_file(text, &["--deployment-id", "of-the-flag", "--listen", "127.0.0.1:2"]).unwrap();
     assert_eq!(flagged.deployment_id.as_deref(), Some("of-the-flag"));
     assert_eq!(flagged.listen, "127.0.0.1:2");
     let of_both = load(
@@ -79,18 +95,31 @@ fn each_layer_wins_over_the_one_below() {
     );
     let of_both = of_both.unwrap();
     assert_eq!(of_both.deployment_id.as_deref(), Some("of-the-environment"));
-    let Some(ChannelSettings::Kafka(kafka)) = of_both.channel else { panic!("{:?}", of_both.channel) };
-    assert_eq!((kafka.topic.as_str(), kafka.bootstrap_servers.as_str()), ("of-the-flag", "broker:9092"));
+    let Some(ChannelSettings::Kafka(kafka)) = of_both.channel else {
+        panic!("{:?}", of_both.channel)
+    };
+    assert_eq!(
+        (kafka.topic.as_str(), kafka.bootstrap_servers.as_str()),
+        ("of-the-flag", "broker:9092")
+    );
 }
 
 #[test]
 fn what_is_wrong_is_named() {
     assert!(said(load(&[], &[])).contains("--model"));
     assert!(said(with_file("[http]\nlisten_to = \"x\"", &[])).contains("listen_to"));
-    assert!(said(with_file("[spooler]\ntype = \"none\"\ntopic = \"t\"", &[])).contains("spooler.topic"));
-    assert!(said(with_file("[spooler]\ntype = \"kafka\"\ntopic = \"t\"", &[])).contains("bootstrap_servers"));
+    assert!(
+        said(with_file("[spooler]\ntype = \"none\"\ntopic = \"t\"", &[])).contains("spooler.topic")
+    );
+    assert!(
+        said(with_file("[spooler]\ntype = \"kafka\"\ntopic = \"t\"", &[]))
+            .contains("bootstrap_servers")
+    );
     assert!(said(with_file("[spooler]\ntype = \"pigeon\"", &[])).contains("pigeon"));
     assert!(said(with_file("[engine]\nmode = \"hot\"", &[])).contains("warm or fresh"));
     assert!(said(with_file("", &["--kafka-topic", "t"])).contains("--spooler kafka"));
-    assert!(said(load(&["--model", "m", "--spooler", "kafka"], &[])).contains("MLOPS_KAFKA_BOOTSTRAP_SERVERS"));
+    assert!(
+        said(load(&["--model", "m", "--spooler", "kafka"], &[]))
+            .contains("MLOPS_KAFKA_BOOTSTRAP_SERVERS")
+    );
 }
