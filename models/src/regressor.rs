@@ -2,8 +2,10 @@
 //! model's columns, into one prediction a row.
 
 pub mod kernel;
+pub(crate) mod lanes;
 pub mod linear;
 pub mod neighbours;
+mod root;
 pub mod trees;
 
 pub use kernel::{Kernel, KernelFunction};

@@ -10,7 +10,7 @@ use alloc::{format, string::String, vec::Vec};
 
 use crate::{
     model::Model,
-    regressor::{Regressor, neighbours::Nearest, trees::Forest},
+    regressor::{Regressor, lanes::all_finite, neighbours::Nearest, trees::Forest},
     scorer::block::Block,
 };
 
@@ -114,6 +114,9 @@ impl Scorer {
         for (block, numbers) in numbers.chunks(BLOCK_ROWS * features).enumerate() {
             let first = block * BLOCK_ROWS;
             let rows = numbers.len() / features;
+            if self.linear_at_once(rows, numbers, out) {
+                continue;
+            }
             let columns =
                 self.block.widen(&self.model.features, &self.model.columns, first, numbers)?;
             match &self.model.regressor {
@@ -124,17 +127,34 @@ impl Scorer {
                     table.score(width, columns, &mut self.nearest, out);
                 }
             }
-            let infinite = out.iter().skip(first).position(|prediction| !prediction.is_finite());
-            if let Some(row) = infinite {
+            if !all_finite(&out[first..]) {
+                let row = out.iter().skip(first).position(|prediction| !prediction.is_finite());
                 return Err(Decline {
                     code: decline_code::NOT_FINITE,
                     message: String::from("the prediction for this row is not a finite number"),
-                    row: u32::try_from(first + row).ok(),
+                    row: row.and_then(|row| u32::try_from(first + row).ok()),
                     feature: None,
                 });
             }
         }
         Ok(())
+    }
+
+    /// Scores a block of a linear model whose columns are the features without looking at the inputs first, and says
+    /// whether that was right; if not, nothing is appended. The predictions tell: weights are finite, so an input that
+    /// is not (0 times it neither) makes a term, and so a sum, that is not, and no addition after it mends that.
+    fn linear_at_once(&self, rows: usize, numbers: &[f64], out: &mut Vec<f64>) -> bool {
+        let Regressor::Linear(table) = &self.model.regressor else { return false };
+        if !self.block.is_plain() {
+            return false;
+        }
+        let first = out.len();
+        table.score(rows, numbers, out);
+        let right = all_finite(&out[first..]);
+        if !right {
+            out.truncate(first);
+        }
+        right
     }
 }
 

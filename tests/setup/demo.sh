@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # make demo: from nothing to a gateway that answers. Needs Rust, a C compiler, make, perl and git, nothing else.
-# PORT chooses the port; with ONCE=1 it stops after the first answer.
+# PORT chooses the port; with ONCE=1 it stops after the first answer; OUTPOST names a binary that is built already.
 . "$(dirname "$0")/lib.sh"
 cd "$root"
 port=${PORT:-9091}
-outpost=target/release/outpost
+outpost=${OUTPOST:-target/release/outpost}
 state=target/demo
 package=$state/diabetes.wasm
 row='age=30&sex=1&bmi=23&bp=100&s1=157&s2=70&s3=40&s4=4&s5=3&s6=88'
@@ -37,9 +37,11 @@ if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then
     exit 1
 fi
 
-headline 'Build (the first time takes several minutes: a WebAssembly compiler and a Kafka client are in it)'
-tests/setup/rust.sh
-run cargo build --release -p outpost
+if [ -z "${OUTPOST:-}" ]; then
+    headline 'Build (the first time takes several minutes: a WebAssembly compiler and a Kafka client are in it)'
+    tests/setup/rust.sh
+    run cargo build --release -p outpost
+fi
 
 headline 'Train a ridge regression on 442 patients and seal it into a model package'
 mkdir -p "$state"

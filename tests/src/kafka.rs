@@ -175,8 +175,9 @@ impl Kafka {
         while !enough(&messages) {
             assert!(
                 start.elapsed() < PATIENCE,
-                "waited in vain for records; {} came: {messages:#?}",
-                messages.len()
+                "waited in vain for records; {} came, the last is {:#?}",
+                messages.len(),
+                messages.last()
             );
             match consumer.poll(POLL_TIMEOUT) {
                 Some(Ok(message)) => messages.push(Message::new(&message)),

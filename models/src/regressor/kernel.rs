@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::linear::dot;
+use super::lanes;
 use crate::model::{
     TableError,
     validate::{Shape, broken, finite},
@@ -80,26 +80,50 @@ impl Kernel {
     }
 
     fn row(&self, row: &[f64]) -> f64 {
-        let weighted = self.vectors.chunks_exact(row.len()).zip(&self.weights);
-        weighted.fold(self.bias, |sum, (vector, weight)| {
-            sum + weight * self.function.similarity(row, vector)
-        })
+        match self.function {
+            KernelFunction::Rbf { .. } => self.sum(row, square),
+            _ => self.sum(row, product),
+        }
+    }
+
+    #[inline(always)]
+    fn sum(&self, row: &[f64], term: impl Fn(f64, f64) -> f64 + Copy) -> f64 {
+        let mut sum = self.bias;
+        let mut weights = self.weights.iter();
+        lanes::sums(&self.vectors, row, term, |terms| {
+            for (terms, weight) in terms.iter().zip(&mut weights) {
+                sum += weight * self.function.of(*terms);
+            }
+        });
+        sum
     }
 }
 
 impl KernelFunction {
-    /// How similar two rows are.
+    /// How similar two rows are, for training.
+    #[cfg(feature = "train")]
     pub(crate) fn similarity(self, x: &[f64], v: &[f64]) -> f64 {
+        self.of(match self {
+            Self::Rbf { .. } => lanes::sum(v, x, square),
+            _ => lanes::sum(v, x, product),
+        })
+    }
+
+    /// What is made of the sum over the columns.
+    fn of(self, terms: f64) -> f64 {
         match self {
-            Self::Linear => dot(x, v),
-            Self::Rbf { gamma } => {
-                let square = x.iter().zip(v).fold(0.0, |sum, (x, v)| sum + (x - v) * (x - v));
-                libm::exp(-gamma * square)
-            }
-            Self::Polynomial { gamma, coef0, degree } => {
-                libm::pow(gamma * dot(x, v) + coef0, degree)
-            }
-            Self::Sigmoid { gamma, coef0 } => libm::tanh(gamma * dot(x, v) + coef0),
+            Self::Linear => terms,
+            Self::Rbf { gamma } => libm::exp(-gamma * terms),
+            Self::Polynomial { gamma, coef0, degree } => libm::pow(gamma * terms + coef0, degree),
+            Self::Sigmoid { gamma, coef0 } => libm::tanh(gamma * terms + coef0),
         }
     }
+}
+
+fn square(v: f64, x: f64) -> f64 {
+    (x - v) * (x - v)
+}
+
+fn product(v: f64, x: f64) -> f64 {
+    x * v
 }

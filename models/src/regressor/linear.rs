@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use super::lanes;
 use crate::model::{
     TableError,
     validate::{Shape, broken, finite},
@@ -36,15 +37,17 @@ impl Linear {
             out.extend((0..rows).map(|_| self.intercept));
             return;
         }
-        out.extend(
-            block
-                .chunks_exact(self.weights.len())
-                .map(|row| dot(row, &self.weights) + self.intercept),
+        lanes::sums(
+            block,
+            &self.weights,
+            |x, weight| x * weight,
+            |sums| out.extend(sums.iter().map(|sum| sum + self.intercept)),
         );
     }
 }
 
-/// The sum of products, from the first to the last.
+/// The sum of products, from the first to the last, for training.
+#[cfg(feature = "train")]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
+    lanes::sum(a, b, |a, b| a * b)
 }

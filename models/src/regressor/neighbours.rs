@@ -8,6 +8,7 @@
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use super::{lanes, root::sqrt};
 use crate::model::{
     TableError,
     validate::{Shape, broken, finite},
@@ -86,11 +87,26 @@ impl Neighbours {
     ) {
         for row in block.chunks_exact(width) {
             nearest.clear(self.k as usize);
-            for (index, point) in self.points.chunks_exact(width).enumerate() {
-                nearest.offer(self.metric.distance(row, point), index);
+            match self.metric {
+                Metric::Euclidean => self.find(row, nearest, |p, x| (x - p) * (x - p)),
+                Metric::Manhattan => self.find(row, nearest, |p, x| libm::fabs(x - p)),
+                Metric::Minkowski { p: power } => {
+                    self.find(row, nearest, |p, x| libm::pow(libm::fabs(x - p), power));
+                }
             }
             out.push(self.mean(&nearest.heap));
         }
+    }
+
+    #[inline(always)]
+    fn find(&self, row: &[f64], nearest: &mut Nearest, term: impl Fn(f64, f64) -> f64 + Copy) {
+        let mut index = 0;
+        lanes::sums(&self.points, row, term, |sums| {
+            for sum in sums {
+                nearest.offer(*sum, self.metric, index);
+                index += 1;
+            }
+        });
     }
 
     fn mean(&self, nearest: &[Candidate]) -> f64 {
@@ -114,22 +130,27 @@ impl Neighbours {
 }
 
 impl Metric {
-    fn distance(self, x: &[f64], point: &[f64]) -> f64 {
-        let differences = x.iter().zip(point).map(|(x, p)| x - p);
+    /// The distance that a sum over the columns stands for.
+    fn distance(self, sum: f64) -> f64 {
         match self {
-            Self::Euclidean => libm::sqrt(differences.fold(0.0, |sum, d| sum + d * d)),
-            Self::Manhattan => differences.fold(0.0, |sum, d| sum + libm::fabs(d)),
-            Self::Minkowski { p } => libm::pow(
-                differences.fold(0.0, |sum, d| sum + libm::pow(libm::fabs(d), p)),
-                1.0 / p,
-            ),
+            Self::Euclidean => sqrt(sum),
+            Self::Manhattan => sum,
+            Self::Minkowski { p } => libm::pow(sum, 1.0 / p),
         }
+    }
+
+    /// Whether a sum that is not smaller never stands for a smaller distance. The exact root keeps order; a power from
+    /// `libm`, which is off by a bit here and there, is not trusted to.
+    fn keeps_order(self) -> bool {
+        !matches!(self, Self::Minkowski { .. })
     }
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Candidate {
     distance: f64,
+    /// What the distance was made of.
+    sum: f64,
     index: usize,
 }
 
@@ -144,15 +165,21 @@ pub(crate) struct Nearest {
 impl Nearest {
     fn clear(&mut self, k: usize) {
         self.heap.clear();
-        self.heap.resize(k, Candidate { distance: f64::INFINITY, index: usize::MAX });
+        let nobody = Candidate { distance: f64::INFINITY, sum: f64::INFINITY, index: usize::MAX };
+        self.heap.resize(k, nobody);
     }
 
-    fn offer(&mut self, distance: f64, index: usize) {
+    /// Takes a row in if it is nearer than the farthest. Most are not, which the sum tells without a root.
+    #[inline(always)]
+    fn offer(&mut self, sum: f64, metric: Metric, index: usize) {
         if let Some(farthest) = self.heap.first_mut()
-            && distance < farthest.distance
+            && (sum < farthest.sum || !metric.keeps_order())
         {
-            *farthest = Candidate { distance, index };
-            self.sink();
+            let distance = metric.distance(sum);
+            if distance < farthest.distance {
+                *farthest = Candidate { distance, sum, index };
+                self.sink();
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use super::{BLOCK_ROWS, Decline, decline_code};
 use crate::{
     model::{Column, validate::level_index},
+    regressor::lanes::all_finite,
     schema::{Feature, Kind, Missing, UNKNOWN_LEVEL, Unknown},
 };
 
@@ -29,6 +30,11 @@ impl Block {
         }
     }
 
+    /// Whether rows without gaps can be used as they are.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain
+    }
+
     /// The regressor's rows for `numbers`, whose first row is row `first` of the batch.
     pub(crate) fn widen<'a>(
         &'a mut self,
@@ -37,7 +43,7 @@ impl Block {
         first: usize,
         numbers: &'a [f64],
     ) -> Result<&'a [f64], Decline> {
-        if self.plain && numbers.iter().fold(true, |finite, x| finite & x.is_finite()) {
+        if self.plain && all_finite(numbers) {
             return Ok(numbers);
         }
         self.resolved.clear();

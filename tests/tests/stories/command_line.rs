@@ -18,7 +18,9 @@ fn rows(folder: &Path) -> std::path::PathBuf {
 #[test]
 fn a_package_says_what_it_is() {
     let shown = Outpost::run(&["inspect", path(Outpost::ridge()), "--json"]).succeeded();
-    let manifest: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert!(shown["digest"].as_str().unwrap().starts_with("sha256:"));
+    let manifest = &shown["manifest"];
     assert_eq!(manifest["target"], "Y");
     assert_eq!(manifest["provenance"]["algorithm"], "ridge");
     assert_eq!(manifest["provenance"]["data_rows"], 442);
@@ -75,7 +77,7 @@ fn a_wrong_command_says_what_is_wrong() {
         arguments.extend_from_slice(more);
         Outpost::run(&arguments)
     };
-    train("Z", &["--model", "ridge"]).failed(65, &["Z"]);
+    train("Z", &["--model", "ridge"]).failed(64, &["Z"]);
     train("Y", &["--model", "rigde"]).failed(64, &["rigde", "ridge"]);
     train("Y", &["--model", "ridge", "--param", "alhpa=1"]).failed(64, &["alhpa", "alpha"]);
     train("Y", &["--model", "ridge", "--param", "alpha=-1"]).failed(64, &["alpha", "-1"]);

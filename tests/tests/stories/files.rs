@@ -91,7 +91,7 @@ fn a_model_that_takes_too_long_is_a_504_and_a_record() {
     let slow = ["--param", "n_estimators=300", "--folds", "2"];
     Outpost::train(&package, "random-forest", &slow);
     let config = folder.path().join("gateway.toml");
-    std::fs::write(&config, "[engine]\ncall_timeout_ms = 10\n").unwrap();
+    std::fs::write(&config, "[engine]\ncall_time_max = 10\n").unwrap();
     let spool = folder.path().join("spool");
     let serve = Serve::package(&package, &folder.path().join("outbox")).to_files(&spool);
     let gateway = serve.with(&["--config", config.to_str().unwrap()]).start();

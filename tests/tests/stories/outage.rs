@@ -25,7 +25,7 @@ fn predictions_outlive_every_state_of_the_broker() {
     let mut expected = BTreeSet::new();
     let folder = tempfile::tempdir().unwrap();
     let outbox = folder.path().join("outbox");
-    let serve = || Serve::ridge(&outbox).to_kafka(&kafka.brokers(), TOPIC);
+    let serve = || Serve::ridge(&outbox).durable().to_kafka(&kafka.brokers(), TOPIC);
 
     let gateway = serve().start();
     ask(&gateway, "down-from-boot", &mut expected);

@@ -83,15 +83,19 @@ fn the_files_that_it_mentions_exist() {
     }
 }
 
-/// The demo, through its own script, up to its first answer.
+/// The demo, through its own script, with a binary that is built already, up to its first answer.
 #[test]
 fn the_demo_answers_with_the_documented_number() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
-    tests::Outpost::path();
     let mut demo = Command::new(root().join("tests/setup/demo.sh"));
-    let output = demo.env("ONCE", "1").env("PORT", port.to_string()).output().unwrap();
+    let output = demo
+        .env("OUTPOST", tests::Outpost::path())
+        .env("ONCE", "1")
+        .env("PORT", port.to_string())
+        .output()
+        .unwrap();
     let out = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{out}{}", String::from_utf8_lossy(&output.stderr));
     let (_, rest) = out.rsplit_once("\"prediction\":").expect("the demo prints an answer");

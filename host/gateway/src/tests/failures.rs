@@ -65,6 +65,12 @@ fn gated() -> (Model, mpsc::Receiver<()>, mpsc::SyncSender<()>) {
     (model, has_begun, go)
 }
 
+/// Rows that are scored on a blocking thread. A model that holds up a small request holds up its thread, and with it
+/// whatever that thread is to do next, the test's own tasks too.
+fn large() -> String {
+    format!("a\n{}", "1\n".repeat(9000))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn when_every_instance_is_taken_the_next_waits_and_is_told_to_come_again() {
     let (model, begun, go) = gated();
@@ -73,7 +79,7 @@ async fn when_every_instance_is_taken_the_next_waits_and_is_told_to_come_again()
     let server = Arc::new(plan.start().await);
     let first = tokio::spawn({
         let server = Arc::clone(&server);
-        async move { server.get("/predict?a=1").await.status }
+        async move { server.post(CSV, large()).await.status }
     });
     tokio::task::spawn_blocking(move || begun.recv().map(|()| begun)).await.unwrap().unwrap();
     let second = server.get("/predict?a=1").await;
@@ -90,7 +96,7 @@ async fn a_request_whose_time_is_over_before_it_is_scored_is_late() {
     let server = Arc::new(plan.start().await);
     let first = tokio::spawn({
         let server = Arc::clone(&server);
-        async move { server.get("/predict?a=1").await.status }
+        async move { server.post(CSV, large()).await.status }
     });
     tokio::task::spawn_blocking(move || begun.recv().map(|()| begun)).await.unwrap().unwrap();
     let second = server.get("/predict?a=1").await;
@@ -103,9 +109,8 @@ async fn a_request_whose_time_is_over_before_it_is_scored_is_late() {
 async fn a_vanished_client_neither_stops_the_model_nor_loses_the_record() {
     let (model, begun, go) = gated();
     let server = Plan::with(model).start().await;
-    let body = format!("a\n{}", "1\n".repeat(9000));
     let mut client = server.connect().await;
-    client.write(super::harness::post("/predict", CSV, body.as_bytes())).await;
+    client.write(super::harness::post("/predict", CSV, large().as_bytes())).await;
     tokio::task::spawn_blocking(move || begun.recv().map(|()| begun)).await.unwrap().unwrap();
     drop(client);
     go.send(()).unwrap();

@@ -87,9 +87,12 @@ pub(super) fn channel(
             None => Ok(None),
         };
     }
-    ChannelSettings::deserialize(table).map(Some).map_err(|error| {
+    let wrong = |error: &dyn std::fmt::Display| {
         CliError::Usage(format!("the settings under [spooler] are wrong: {error}"))
-    })
+    };
+    let channel = ChannelSettings::deserialize(table).map_err(|error| wrong(&error))?;
+    channel.check().map_err(|error| wrong(&error))?;
+    Ok(Some(channel))
 }
 
 /// What the library's other names say.

@@ -52,6 +52,8 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
                 "security_protocol",
                 "delivery_timeout_ms",
                 "linger_ms",
+                "reconnect_max_ms",
+                "retry_operator_ms",
             ],
         ),
     ] {

@@ -90,7 +90,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::info!(%error, reason, "Kafka client has trouble");
+        tracing::debug!(%error, reason, "Kafka client has trouble");
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use super::ChannelError;
 use super::filesystem::FilesystemSettings;
 use super::kafka::{KafkaSettings, SaslSettings, SecurityProtocol};
 
@@ -107,6 +108,18 @@ impl ChannelSettings {
             "KAFKA" => Ok(Some(Self::Kafka(variables.kafka()?))),
             "FILESYSTEM" | "OUTPUT_DIR" => Ok(Some(Self::Filesystem(variables.filesystem()?))),
             _ => Err(SettingsError::Type { variable: variable.to_owned(), value: kind.to_owned() }),
+        }
+    }
+
+    /// Checks that the settings go together, before anything is opened. [`super::Channel::spawn`] checks them too.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::Setting`] with the first one that cannot be.
+    pub fn check(&self) -> Result<(), ChannelError> {
+        match self {
+            Self::Kafka(settings) => settings.check(),
+            Self::Filesystem(_) => Ok(()),
         }
     }
 

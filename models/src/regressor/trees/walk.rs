@@ -1,11 +1,16 @@
 //! The plain walk: one row at a time, one tree after the other.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 use super::{Child, Link, MissingGoes, Side, Test, Trees, Width};
 
 /// Marks a step that is a leaf; the other bits are its index.
 const LEAF: u32 = 1 << 31;
+/// Trees that are walked in lock-step: their steps do not wait for each other.
+const TREES: usize = 4;
+/// Steps between two looks at whether all of them have arrived.
+const STEPS: usize = 2;
 
 /// Trees made ready to walk, with the scratch for one row's ranks.
 #[derive(Clone, Debug, Default)]
@@ -64,32 +69,56 @@ impl Forest {
     }
 
     fn sum(&self, trees: &Trees) -> f64 {
-        let leaves = self.roots.iter().map(|root| self.walk(*root, &trees.leaves));
         let sum = &trees.sum;
         match sum.width {
             Width::F64 => {
-                let total = leaves.fold(sum.start, |total, leaf| total + leaf);
+                let total = self.fold(&trees.leaves, sum.start, |total, leaf| total + leaf);
                 trees.link.apply(total / sum.divisor * sum.scale + sum.bias)
             }
             Width::F32 => {
-                let total = leaves.fold(sum.start as f32, |total, leaf| total + leaf as f32);
+                let start = sum.start as f32;
+                let total = self.fold(&trees.leaves, start, |total, leaf| total + leaf as f32);
                 let ended = total / sum.divisor as f32 * sum.scale as f32 + sum.bias as f32;
                 f64::from(trees.link.apply(f64::from(ended)) as f32)
             }
         }
     }
 
-    fn walk(&self, root: u32, leaves: &[f64]) -> f64 {
-        let mut at = root;
-        while at & LEAF == 0 {
-            let step = self.steps[at as usize];
-            at = if self.ranks[step.test as usize] <= step.threshold {
-                step.left
-            } else {
-                step.right
-            };
+    /// Adds the row's leaves up in the order of the trees.
+    #[inline(always)]
+    fn fold<T>(&self, leaves: &[f64], start: T, add: impl Fn(T, f64) -> T) -> T {
+        let mut total = start;
+        let (groups, rest) = self.roots.as_chunks::<TREES>();
+        for group in groups {
+            for at in self.walk(*group) {
+                total = add(total, leaves[(at & !LEAF) as usize]);
+            }
         }
-        leaves[(at & !LEAF) as usize]
+        for root in rest {
+            let [at] = self.walk([*root]);
+            total = add(total, leaves[(at & !LEAF) as usize]);
+        }
+        total
+    }
+
+    /// From some places to the leaves below them.
+    #[inline(always)]
+    fn walk<const N: usize>(&self, mut places: [u32; N]) -> [u32; N] {
+        while places.iter().fold(LEAF, |all, at| all & at) == 0 {
+            for _ in 0..STEPS {
+                places = places.map(|at| self.step(at));
+            }
+        }
+        places
+    }
+
+    /// One step down; a leaf stays where it is. There is at least one node.
+    #[inline(always)]
+    fn step(&self, at: u32) -> u32 {
+        let leaf = at & LEAF != 0;
+        let step = self.steps[select_unpredictable(leaf, 0, at) as usize];
+        let left = self.ranks[step.test as usize] <= step.threshold;
+        select_unpredictable(leaf, at, select_unpredictable(left, step.left, step.right))
     }
 }
 

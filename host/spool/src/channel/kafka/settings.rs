@@ -20,6 +20,9 @@ pub(super) const REQUEST_TIMEOUT_MS: u64 = 30_000;
 pub(super) const LINGER_MS: u64 = 20;
 /// Age at which the client asks for the topic's whereabouts again by default.
 pub(super) const METADATA_MAX_AGE_MS: u64 = 900_000;
+/// Longest wait between attempts to reach a broker by default. A try costs one packet, and a broker that is back should
+/// not be left waiting.
+pub(super) const RECONNECT_MAX_MS: u64 = 10_000;
 /// Most kilobytes in the client's queue by default; twice what is in flight.
 pub(super) const BUFFER_KB: usize = 8192;
 /// Wait before a failed delivery is tried again by default.
@@ -31,8 +34,10 @@ pub(super) const RETRY_OPERATOR_MS: u64 = 60_000;
 const RECORD_OVERHEAD: usize = 512;
 /// The client's queue must take the whole window and one record more.
 const MIN_BUFFER_KB: usize = 5120;
+/// The first wait between attempts to reach a broker, `reconnect.backoff.ms` below.
+const RECONNECT_MIN_MS: u64 = 500;
 /// Properties that are not a matter of taste.
-const FIXED: [(&str, &str); 14] = [
+const FIXED: [(&str, &str); 12] = [
     ("enable.idempotence", "true"),
     ("acks", "all"),
     ("queue.buffering.max.messages", "2000"),
@@ -41,12 +46,10 @@ const FIXED: [(&str, &str); 14] = [
     ("retry.backoff.ms", "500"),
     ("retry.backoff.max.ms", "10000"),
     ("reconnect.backoff.ms", "500"),
-    ("reconnect.backoff.max.ms", "60000"),
     ("socket.connection.setup.timeout.ms", "15000"),
     ("connections.max.idle.ms", "540000"),
     ("topic.metadata.propagation.max.ms", "30000"),
     ("allow.auto.create.topics", "false"),
-    ("enable.gapless.guarantee", "false"),
 ];
 
 /// How records reach Kafka.
@@ -75,6 +78,8 @@ pub struct KafkaSettings {
     pub linger_ms: u64,
     /// Age at which the client asks for the topic's whereabouts again.
     pub metadata_max_age_ms: u64,
+    /// Longest wait between attempts to reach a broker.
+    pub reconnect_max_ms: u64,
     /// Whether an idle connection is kept from being forgotten by what lies between.
     pub socket_keepalive: bool,
     /// Most kilobytes in the client's queue.
@@ -159,6 +164,7 @@ impl Default for KafkaSettings {
             request_timeout_ms: REQUEST_TIMEOUT_MS,
             linger_ms: LINGER_MS,
             metadata_max_age_ms: METADATA_MAX_AGE_MS,
+            reconnect_max_ms: RECONNECT_MAX_MS,
             socket_keepalive: true,
             buffer_kb: BUFFER_KB,
             security_protocol: SecurityProtocol::default(),
@@ -181,7 +187,7 @@ impl KafkaSettings {
         self.message_bytes.saturating_sub(RECORD_OVERHEAD)
     }
 
-    fn check(&self) -> Result<(), ChannelError> {
+    pub(in crate::channel) fn check(&self) -> Result<(), ChannelError> {
         let uses_sasl = matches!(
             self.security_protocol,
             SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
@@ -194,6 +200,7 @@ impl KafkaSettings {
                 text(&self.bootstrap_servers),
             ),
             ("topic", "the name of a topic", text(&self.topic)),
+            ("reconnect_max_ms", "at least 500", self.reconnect_max_ms >= RECONNECT_MIN_MS),
             ("message_bytes", "at least 1024", self.message_bytes >= 1024),
             ("buffer_kb", "at least 5120", self.buffer_kb >= MIN_BUFFER_KB),
             (
@@ -234,6 +241,7 @@ impl KafkaSettings {
             .set("request.timeout.ms", self.request_timeout_ms.to_string())
             .set("linger.ms", self.linger_ms.to_string())
             .set("metadata.max.age.ms", self.metadata_max_age_ms.to_string())
+            .set("reconnect.backoff.max.ms", self.reconnect_max_ms.to_string())
             .set("socket.keepalive.enable", self.socket_keepalive.to_string())
             .set("queue.buffering.max.kbytes", self.buffer_kb.to_string())
             .set("security.protocol", self.security_protocol.name());

@@ -33,6 +33,7 @@ fn settings(cluster: &Cluster) -> KafkaSettings {
     KafkaSettings {
         linger_ms: 5,
         delivery_timeout_ms: 3000,
+        reconnect_max_ms: 1000,
         retry_ms: 50,
         retry_operator_ms: 200,
         ..KafkaSettings::new(cluster.bootstrap_servers(), "mlops")
