@@ -13,6 +13,7 @@ use std::{
 use hyper::{
     Method, Request, StatusCode,
     body::{Body, Incoming},
+    header::HeaderName,
     http::{request::Parts, uri::PathAndQuery},
 };
 use record::Outcome;
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// The answer's header that names the package that gave it.
-const X_MODEL_DIGEST: &str = "x-model-digest";
+const X_MODEL_DIGEST: HeaderName = HeaderName::from_static("x-model-digest");
 
 /// A request on its way.
 #[derive(Debug)]

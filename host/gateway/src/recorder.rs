@@ -104,6 +104,10 @@ fn rows<'a>(schema: &'a Schema, scored: &Scored<'a>, range: Range<usize>) -> Row
     let columns = schema.inputs().iter().enumerate().map(|(place, input)| Column {
         name: Cow::Borrowed(&*input.name),
         values: match &input.category {
+            // One row is the usual case, and needs no copy.
+            None if range.len() == 1 => Values::Numbers(Cow::Borrowed(
+                &scored.batch.numbers[range.start * width + place..][..1],
+            )),
             None => Values::Numbers(
                 range.clone().map(|row| scored.batch.numbers[row * width + place]).collect(),
             ),

@@ -85,8 +85,8 @@ pub struct Column<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Values<'a> {
     /// Numbers; NaN is a missing value.
-    Numbers(Vec<f64>),
-    /// Levels as the caller wrote them, known to the model or not; none is a missing value.
     #[serde(borrow)]
+    Numbers(Cow<'a, [f64]>),
+    /// Levels as the caller wrote them, known to the model or not; none is a missing value.
     Texts(Vec<Option<Cow<'a, str>>>),
 }

@@ -14,7 +14,7 @@ const NAMES: [&str; 10] = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s
 fn record() -> Record<'static> {
     let column = |(at, name): (usize, &&'static str)| Column {
         name: Cow::Borrowed(*name),
-        values: Values::Numbers(vec![at as f64 * 10.1]),
+        values: Values::Numbers(vec![at as f64 * 10.1].into()),
     };
     Record {
         deployment_id: "65f0aa0000000000000000d1".into(),

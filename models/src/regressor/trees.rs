@@ -22,6 +22,7 @@
 //! A row's ranks are found once, by binary search, and a walk compares whole numbers only. Children lie behind
 //! their parents, so a walk always ends.
 
+mod rank;
 mod validate;
 mod walk;
 
@@ -177,14 +178,6 @@ impl Thresholds {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// How many thresholds are below `x`.
-    fn rank(&self, x: f64) -> usize {
-        match self {
-            Self::F32(thresholds) => thresholds.partition_point(|t| *t < x as f32),
-            Self::F64(thresholds) => thresholds.partition_point(|t| *t < x),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Stricter than a browser's decoder, which turns broken UTF-8 into replacement characters and lets a broken
 //! `%` escape stand: here both are refused, or a typing error would become an unknown level.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
 
 use crate::{
     batch::{Batch, Rows},
@@ -15,17 +15,27 @@ pub(crate) fn decode<'b>(text: &'b [u8], mut rows: Rows<'_, 'b>) -> Result<Batch
         return Err(BadRequest::new(Reason::JsonAsForm));
     }
     rows.begin()?;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let pair;
-        (pair, rest) = split(rest, b'&');
+    // Most rows have nothing to unescape: then all of it is looked at once, and not each part by itself.
+    let plain = str::from_utf8(text).ok().filter(|_| memchr::memchr2(b'%', b'+', text).is_none());
+    let part = |at: Range<usize>| match plain {
+        Some(plain) => Some(Cow::Borrowed(&plain[at])),
+        None => unescape(&text[at]),
+    };
+    let mut start = 0;
+    while start < text.len() {
+        let end = find(text, b'&', start..text.len());
+        let pair = start..end;
+        start = end + 1;
         if pair.is_empty() {
             continue;
         }
-        let (name, value) = split(pair, b'=');
-        let Some(name) = unescape(name) else { return Err(rows.plain(Reason::BadEscape)) };
+        let equals = find(text, b'=', pair.clone());
+        let value = (equals + 1).min(pair.end)..pair.end;
+        let Some(name) = part(pair.start..equals) else {
+            return Err(rows.plain(Reason::BadEscape));
+        };
         let slot = rows.bind(&name)?;
-        let Some(value) = unescape(value) else { return Err(rows.named(&name, Reason::BadEscape)) };
+        let Some(value) = part(value) else { return Err(rows.named(&name, Reason::BadEscape)) };
         if let Some(slot) = slot {
             rows.text(slot, value)?;
         }
@@ -34,12 +44,9 @@ pub(crate) fn decode<'b>(text: &'b [u8], mut rows: Rows<'_, 'b>) -> Result<Batch
     rows.finish()
 }
 
-/// What comes before and after the first `separator`.
-fn split(text: &[u8], separator: u8) -> (&[u8], &[u8]) {
-    match memchr::memchr(separator, text) {
-        Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, &[]),
-    }
+/// Where `byte` first is in this part of the text, or where the part ends.
+fn find(text: &[u8], byte: u8, part: Range<usize>) -> usize {
+    memchr::memchr(byte, &text[part.clone()]).map_or(part.end, |at| part.start + at)
 }
 
 /// Resolves `+` and `%41`; none when an escape is broken or the result is not UTF-8.

@@ -29,7 +29,10 @@ fn sample() -> Record<'static> {
             part: 0,
             rows: Some(Rows {
                 columns: vec![
-                    Column { name: "age".into(), values: Values::Numbers(vec![30.0, f64::NAN]) },
+                    Column {
+                        name: "age".into(),
+                        values: Values::Numbers(vec![30.0, f64::NAN].into()),
+                    },
                     Column {
                         name: "plan".into(),
                         values: Values::Texts(vec![Some("a1".into()), None]),
@@ -88,7 +91,8 @@ fn what_is_no_record_is_refused_with_the_reason() {
 #[test]
 fn uneven_rows_are_refused() {
     let short_ids = with_rows(|rows| drop(rows.association_ids.pop()));
-    let long_column = with_rows(|rows| rows.columns[0].values = Values::Numbers(vec![0.0; 3]));
+    let long_column =
+        with_rows(|rows| rows.columns[0].values = Values::Numbers(vec![0.0; 3].into()));
     for (bytes, name, count) in [(short_ids, "association ids", 1), (long_column, "age", 3)] {
         match Record::decode(&bytes) {
             Err(DecodeError::Uneven { what, found, rows: 2 }) => {

@@ -31,7 +31,7 @@ fn record(rows: usize) -> Record<'static> {
             part: 0,
             rows: Some(Rows {
                 columns: vec![
-                    Column { name: "age".into(), values: Values::Numbers(numbers(59.0)) },
+                    Column { name: "age".into(), values: Values::Numbers(numbers(59.0).into()) },
                     Column {
                         name: "plän \"x\"".into(),
                         values: Values::Texts(vec![Some("ü\n".into()); rows]),
@@ -181,7 +181,7 @@ fn ids_repeat_for_the_same_record_and_differ_for_others() {
 fn missing_values_and_odd_numbers_are_null() {
     let mut record = record(3);
     let rows = prediction(&mut record).rows.as_mut().unwrap();
-    rows.columns[0].values = Values::Numbers(vec![f64::NAN, f64::INFINITY, -0.0]);
+    rows.columns[0].values = Values::Numbers(vec![f64::NAN, f64::INFINITY, -0.0].into());
     rows.columns[1].values = Values::Texts(vec![None, Some("a".into()), None]);
     rows.predictions = vec![f64::NAN, 0.1 + 0.2, f64::NEG_INFINITY].into();
     let data = data(&messages(&record, ID, WIDE)[1]);

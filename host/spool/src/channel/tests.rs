@@ -31,7 +31,7 @@ pub(super) fn record(name: &str, rows: usize) -> Vec<u8> {
             rows: Some(Rows {
                 columns: vec![Column {
                     name: "x".into(),
-                    values: Values::Numbers(vec![1.5; rows]),
+                    values: Values::Numbers(vec![1.5; rows].into()),
                 }],
                 predictions: vec![2.5; rows].into(),
                 association_ids: (0..rows).map(|row| format!("{name}-{row}").into()).collect(),

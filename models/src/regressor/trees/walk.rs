@@ -1,22 +1,26 @@
-//! The plain walk: one row at a time, one tree after the other.
+//! The walk: one row at a time, a few trees in lock-step.
+//!
+//! A step has to wait for the one before it, but not for those in other trees. Leaves are steps too, which lead to
+//! themselves, so that trees that have arrived can wait for the others without a branch that nobody could predict.
 
 use alloc::vec::Vec;
-use core::hint::select_unpredictable;
 
-use super::{Child, Link, MissingGoes, Side, Test, Trees, Width};
+use super::{Child, Link, Trees, Width};
 
-/// Marks a step that is a leaf; the other bits are its index.
-const LEAF: u32 = 1 << 31;
-/// Trees that are walked in lock-step: their steps do not wait for each other.
+/// Rows that are ranked in lock-step.
+const ROWS: usize = 4;
+/// Trees that are walked in lock-step.
 const TREES: usize = 4;
-/// Steps between two looks at whether all of them have arrived.
-const STEPS: usize = 2;
 
-/// Trees made ready to walk, with the scratch for one row's ranks.
+/// Trees made ready to walk, with the scratch for the ranks of a few rows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Forest {
+    /// All nodes, then all leaves.
     steps: Vec<Step>,
+    /// How many of the steps are nodes.
+    nodes: u32,
     roots: Vec<u32>,
+    /// The ranks of the rows at hand, row by row.
     ranks: Vec<u32>,
 }
 
@@ -25,28 +29,35 @@ pub(crate) struct Forest {
 struct Step {
     test: u32,
     threshold: u32,
-    left: u32,
-    right: u32,
+    /// Where a row goes whose rank is at most `threshold`, and where it goes otherwise.
+    next: [u32; 2],
 }
 
 impl Forest {
     /// Prepares trees that have been validated, whose indices therefore fit: a table of 2^31 nodes or leaves does
     /// not fit into the address space of the sandbox.
     pub(crate) fn new(trees: &Trees) -> Self {
+        let nodes = trees.nodes.len() as u32;
         let place = |child: Child| match child {
             Child::Node(index) => index,
-            Child::Leaf(index) => index | LEAF,
+            Child::Leaf(index) => nodes + index,
         };
-        let steps = trees.nodes.iter().map(|node| Step {
+        let inner = trees.nodes.iter().map(|node| Step {
             test: node.test,
             threshold: node.threshold,
-            left: place(node.left),
-            right: place(node.right),
+            next: [place(node.left), place(node.right)],
+        });
+        // Where there is a node there is a test 0, and where there is none nothing is walked.
+        let leaves = (nodes..).take(trees.leaves.len()).map(|place| Step {
+            test: 0,
+            threshold: 0,
+            next: [place; 2],
         });
         Self {
-            steps: steps.collect(),
+            steps: inner.chain(leaves).collect(),
+            nodes,
             roots: trees.roots.iter().map(|root| place(*root)).collect(),
-            ranks: alloc::vec![0; trees.tests.len()],
+            ranks: alloc::vec![0; ROWS * trees.tests.len()],
         }
     }
 
@@ -59,66 +70,74 @@ impl Forest {
         block: &[f64],
         out: &mut Vec<f64>,
     ) {
-        for row in 0..rows {
-            let values = &block[row * width..(row + 1) * width];
-            for (rank, test) in self.ranks.iter_mut().zip(&trees.tests) {
-                *rank = test.rank(trees, values);
-            }
-            out.push(self.sum(trees));
+        let row = |row: usize| &block[row * width..(row + 1) * width];
+        let whole = rows - rows % ROWS;
+        for first in (0..whole).step_by(ROWS) {
+            self.few(trees, core::array::from_fn::<_, ROWS, _>(|lane| row(first + lane)), out);
+        }
+        for last in whole..rows {
+            self.few(trees, [row(last)], out);
         }
     }
 
-    fn sum(&self, trees: &Trees) -> f64 {
+    /// Appends the predictions of at most [`ROWS`] rows.
+    fn few<const N: usize>(&mut self, trees: &Trees, rows: [&[f64]; N], out: &mut Vec<f64>) {
+        let tests = trees.tests.len();
+        for (at, test) in trees.tests.iter().enumerate() {
+            for (row, rank) in test.ranks(trees, rows).into_iter().enumerate() {
+                self.ranks[row * tests + at] = rank;
+            }
+        }
+        for row in 0..N {
+            out.push(self.sum(trees, &self.ranks[row * tests..(row + 1) * tests]));
+        }
+    }
+
+    fn sum(&self, trees: &Trees, ranks: &[u32]) -> f64 {
         let sum = &trees.sum;
         match sum.width {
             Width::F64 => {
-                let total = self.fold(&trees.leaves, sum.start, |total, leaf| total + leaf);
+                let total = self.fold(ranks, &trees.leaves, sum.start, |total, leaf| total + leaf);
                 trees.link.apply(total / sum.divisor * sum.scale + sum.bias)
             }
             Width::F32 => {
                 let start = sum.start as f32;
-                let total = self.fold(&trees.leaves, start, |total, leaf| total + leaf as f32);
+                let total =
+                    self.fold(ranks, &trees.leaves, start, |total, leaf| total + leaf as f32);
                 let ended = total / sum.divisor as f32 * sum.scale as f32 + sum.bias as f32;
                 f64::from(trees.link.apply(f64::from(ended)) as f32)
             }
         }
     }
 
-    /// Adds the row's leaves up in the order of the trees.
+    /// Adds a row's leaves up in the order of the trees.
     #[inline(always)]
-    fn fold<T>(&self, leaves: &[f64], start: T, add: impl Fn(T, f64) -> T) -> T {
+    fn fold<T>(&self, ranks: &[u32], leaves: &[f64], start: T, add: impl Fn(T, f64) -> T) -> T {
         let mut total = start;
         let (groups, rest) = self.roots.as_chunks::<TREES>();
         for group in groups {
-            for at in self.walk(*group) {
-                total = add(total, leaves[(at & !LEAF) as usize]);
+            for leaf in self.walk(ranks, *group) {
+                total = add(total, leaves[leaf as usize]);
             }
         }
         for root in rest {
-            let [at] = self.walk([*root]);
-            total = add(total, leaves[(at & !LEAF) as usize]);
+            let [leaf] = self.walk(ranks, [*root]);
+            total = add(total, leaves[leaf as usize]);
         }
         total
     }
 
-    /// From some places to the leaves below them.
+    /// From some roots to the indices of the leaves below them.
     #[inline(always)]
-    fn walk<const N: usize>(&self, mut places: [u32; N]) -> [u32; N] {
-        while places.iter().fold(LEAF, |all, at| all & at) == 0 {
-            for _ in 0..STEPS {
-                places = places.map(|at| self.step(at));
+    fn walk<const N: usize>(&self, ranks: &[u32], roots: [u32; N]) -> [u32; N] {
+        let mut places = roots;
+        while places.iter().fold(u32::MAX, |least, place| least.min(*place)) < self.nodes {
+            for place in &mut places {
+                let step = &self.steps[*place as usize];
+                *place = step.next[usize::from(ranks[step.test as usize] > step.threshold)];
             }
         }
-        places
-    }
-
-    /// One step down; a leaf stays where it is. There is at least one node.
-    #[inline(always)]
-    fn step(&self, at: u32) -> u32 {
-        let leaf = at & LEAF != 0;
-        let step = self.steps[select_unpredictable(leaf, 0, at) as usize];
-        let left = self.ranks[step.test as usize] <= step.threshold;
-        select_unpredictable(leaf, at, select_unpredictable(left, step.left, step.right))
+        places.map(|place| place - self.nodes)
     }
 }
 
@@ -128,35 +147,5 @@ impl Link {
             Self::Identity => x,
             Self::Exp => libm::exp(x),
         }
-    }
-}
-
-impl Test {
-    /// The row's value in this virtual column.
-    fn rank(&self, trees: &Trees, values: &[f64]) -> u32 {
-        let rank = match self {
-            Self::Rank { input, missing } => {
-                let input = &trees.inputs[*input as usize];
-                let value = values[input.column as usize];
-                match (value.is_nan(), missing) {
-                    (false, _) => input.thresholds.rank(value),
-                    (true, MissingGoes::Left) => 0,
-                    (true, MissingGoes::Right) => input.thresholds.len(),
-                    (true, MissingGoes::Zero) => input.thresholds.rank(0.0),
-                }
-            }
-            Self::Set { column, levels, missing } => {
-                let code = values[*column as usize];
-                let left = if code.is_nan() {
-                    *missing == Side::Left
-                } else {
-                    // An unknown level is negative and must not become level 0.
-                    code >= 0.0 && levels.binary_search(&(code as u32)).is_ok()
-                };
-                usize::from(!left)
-            }
-        };
-        // At most the number of thresholds, which validation holds against their places in 32 bits.
-        rank as u32
     }
 }
