@@ -19,9 +19,11 @@ run() {
 
 # answer METHOD PATH [BODY]: one request by bash alone, for curl may be missing. Prints status line, headers, body.
 answer() {
+    local body=${3:-} type=
+    [ -z "$body" ] || type=$'Content-Type: application/x-www-form-urlencoded\r\n'
     exec 3<> "/dev/tcp/127.0.0.1/$port" || return 1
     printf '%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n%s\r\n%s' \
-        "$1" "$2" "${#3}" "${3:+Content-Type: application/x-www-form-urlencoded$'\r\n'}" "${3:-}" >&3
+        "$1" "$2" "${#body}" "$type" "$body" >&3
     cat <&3
     exec 3>&-
 }
@@ -58,8 +60,10 @@ gateway=$!
 # Ctrl-C and a kill both end in an orderly drain of the gateway.
 trap 'kill -TERM $gateway 2> /dev/null' INT TERM EXIT
 
+patience=600
 until (answer GET /readyz | head -1 | grep -q ' 200 ') 2> /dev/null; do
     kill -0 $gateway 2> /dev/null || { echo '!! The gateway stopped; its last lines are above.' >&2; exit 1; }
+    ((patience-- > 0)) || { echo '!! The gateway is not ready after a minute; its lines are above.' >&2; exit 1; }
     sleep 0.1
 done
 
@@ -68,9 +72,10 @@ printf '$ curl "http://localhost:%d/predict" -XGET -d "%s"\n' "$port" "$row"
 reply=$(answer GET /predict "$row")
 printf '%s\n' "${reply##*$'\r\n\r\n'}"
 case $reply in 'HTTP/1.1 200 '*) ;; *) exit 1 ;; esac
-[ -z "${ONCE:-}" ] || exit 0
-
-cat << HINTS
+if [ -n "${ONCE:-}" ]; then
+    kill -TERM $gateway
+else
+    cat << HINTS
 
 == Try next, from another terminal
    the same by POST and JSON
@@ -83,6 +88,7 @@ cat << HINTS
                                            --kafka-brokers localhost:9092 --kafka-topic mlops
    Ctrl-C stops the gateway in good order.
 HINTS
+fi
 # A signal ends the first wait; the second takes the gateway's own verdict.
 wait $gateway || true
 trap - INT TERM EXIT

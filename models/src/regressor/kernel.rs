@@ -81,18 +81,23 @@ impl Kernel {
 
     fn row(&self, row: &[f64]) -> f64 {
         match self.function {
-            KernelFunction::Rbf { .. } => self.sum(row, square),
-            _ => self.sum(row, product),
+            function @ KernelFunction::Rbf { .. } => self.sum(row, function, square),
+            function => self.sum(row, function, product),
         }
     }
 
     #[inline(always)]
-    fn sum(&self, row: &[f64], term: impl Fn(f64, f64) -> f64 + Copy) -> f64 {
+    fn sum(
+        &self,
+        row: &[f64],
+        function: KernelFunction,
+        term: impl Fn(f64, f64) -> f64 + Copy,
+    ) -> f64 {
         let mut sum = self.bias;
         let mut weights = self.weights.iter();
         lanes::sums(&self.vectors, row, term, |terms| {
             for (terms, weight) in terms.iter().zip(&mut weights) {
-                sum += weight * self.function.of(*terms);
+                sum += weight * function.of(*terms);
             }
         });
         sum

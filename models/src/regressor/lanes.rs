@@ -1,8 +1,8 @@
 //! Sums over the columns of many rows, several rows in lock-step.
 //!
 //! One row's sum has a fixed order, so its additions wait for each other; those of different rows do not. And a
-//! sandbox looks at its clock at every turn of a loop, which costs as much as a few additions, so a turn should do
-//! a lot. Both ask for the same: a few rows next to each other, a few columns a turn. No row's order changes.
+//! sandbox looks at its clock at every turn of a loop, so a turn should do more than one of them. Both ask for the
+//! same: a few rows next to each other, a few columns a turn. No row's order changes.
 
 /// Rows that are summed in lock-step.
 pub(crate) const LANES: usize = 4;

@@ -88,10 +88,14 @@ impl Neighbours {
         for row in block.chunks_exact(width) {
             nearest.clear(self.k as usize);
             match self.metric {
-                Metric::Euclidean => self.find(row, nearest, |p, x| (x - p) * (x - p)),
-                Metric::Manhattan => self.find(row, nearest, |p, x| libm::fabs(x - p)),
-                Metric::Minkowski { p: power } => {
-                    self.find(row, nearest, |p, x| libm::pow(libm::fabs(x - p), power));
+                metric @ Metric::Euclidean => {
+                    self.find(row, nearest, metric, |p, x| (x - p) * (x - p))
+                }
+                metric @ Metric::Manhattan => {
+                    self.find(row, nearest, metric, |p, x| libm::fabs(x - p))
+                }
+                metric @ Metric::Minkowski { p: power } => {
+                    self.find(row, nearest, metric, |p, x| libm::pow(libm::fabs(x - p), power));
                 }
             }
             out.push(self.mean(&nearest.heap));
@@ -99,11 +103,17 @@ impl Neighbours {
     }
 
     #[inline(always)]
-    fn find(&self, row: &[f64], nearest: &mut Nearest, term: impl Fn(f64, f64) -> f64 + Copy) {
+    fn find(
+        &self,
+        row: &[f64],
+        nearest: &mut Nearest,
+        metric: Metric,
+        term: impl Fn(f64, f64) -> f64 + Copy,
+    ) {
         let mut index = 0;
         lanes::sums(&self.points, row, term, |sums| {
             for sum in sums {
-                nearest.offer(*sum, self.metric, index);
+                nearest.offer(*sum, metric, index);
                 index += 1;
             }
         });
@@ -199,5 +209,24 @@ impl Nearest {
             self.heap.swap(parent, child);
             parent = child;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_rows_equally_far_the_first_stays() {
+        let above = 1.0f64.next_up();
+        assert_eq!(sqrt(above), sqrt(1.0), "two sums, one distance");
+        let mut nearest = Nearest::default();
+        nearest.clear(1);
+        for (index, sum) in [4.0, above, 1.0, above].into_iter().enumerate() {
+            nearest.offer(sum, Metric::Euclidean, index);
+        }
+        assert_eq!((nearest.heap[0].index, nearest.heap[0].distance), (1, 1.0));
+        nearest.offer(1.0f64.next_down(), Metric::Euclidean, 4);
+        assert_eq!(nearest.heap[0].index, 4);
     }
 }

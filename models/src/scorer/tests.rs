@@ -88,3 +88,37 @@ fn a_prediction_does_not_depend_on_the_batch() {
         }
     }
 }
+
+/// A linear model whose columns are its features, one of them without weight.
+fn plain() -> Model {
+    let mut model = samples::linear();
+    model.features[1].kind = crate::schema::Kind::Numeric;
+    model.columns =
+        vec![crate::Column::Number { feature: 0 }, crate::Column::Number { feature: 1 }];
+    model.regressor =
+        Regressor::Linear(crate::regressor::Linear { weights: vec![2.0, 0.0], intercept: 1.0 });
+    model
+}
+
+#[test]
+fn a_linear_model_sees_bad_inputs_in_its_predictions() {
+    let rows = 2 * BLOCK_ROWS + 5;
+    let numbers = [3.0, 4.0].repeat(rows);
+    assert_eq!(score(&plain(), rows, &numbers), Ok(vec![7.0; rows]));
+    for at in [0, 1, 2 * BLOCK_ROWS + 1, 2 * rows - 1] {
+        let (row, feature) = (Some(at as u32 / 2), Some(at as u32 % 2));
+        let with = |value: f64| {
+            let mut numbers = numbers.clone();
+            numbers[at] = value;
+            numbers
+        };
+        let infinite = f64::INFINITY;
+        for (value, code) in [(f64::NAN, "missing-value"), (infinite, "not-finite")] {
+            assert_eq!(declined(&plain(), rows, &with(value)), (code, row, feature));
+        }
+        let mut replacing = plain();
+        replacing.features[at % 2].missing = Missing::Replace(5.0);
+        assert_eq!(score(&replacing, rows, &with(f64::NAN)), score(&plain(), rows, &with(5.0)));
+    }
+    assert_eq!(declined(&plain(), 2, &[1.0, 0.0, f64::MAX, 0.0]), ("not-finite", Some(1), None));
+}

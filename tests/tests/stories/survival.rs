@@ -10,15 +10,10 @@ const CLIENTS: usize = 4;
 /// Waits until every association id is in the files; a record that came twice must be the same record.
 pub(crate) fn all_recorded(spool: &Path, answered: &[String]) {
     let expected: HashSet<&str> = answered.iter().map(String::as_str).collect();
-    let mut best = 0;
     let records = wait_until("every answered request in the records", || {
         let records = spooled(spool);
         let found: HashSet<String> = records.iter().flat_map(Envelope::associations).collect();
-        let there = expected.iter().filter(|id| found.contains(**id)).count();
-        if there > best {
-            best = there;
-        }
-        (there == expected.len()).then_some(records)
+        expected.iter().all(|id| found.contains(*id)).then_some(records)
     });
     let mut ids = HashMap::new();
     for record in records {

@@ -76,3 +76,52 @@ fn the_exponential_is_taken_of_the_sum() {
     };
     assert_eq!(score(exponential, [0.0, 0.0]), libm::exp(2.0));
 }
+
+/// Where the obvious walk from `child` ends, for trees whose only input is the row's first column.
+fn descend(trees: &Trees, child: Child, x: f64) -> f64 {
+    match child {
+        Child::Leaf(index) => trees.leaves[index as usize],
+        Child::Node(index) => {
+            let node = trees.nodes[index as usize];
+            let Thresholds::F64(thresholds) = &trees.inputs[0].thresholds else { unreachable!() };
+            let left = x <= thresholds[node.threshold as usize];
+            descend(trees, if left { node.left } else { node.right }, x)
+        }
+    }
+}
+
+#[test]
+fn lock_step_changes_no_sum() {
+    // One chain of nodes, which trees enter at different depths, some of them at a leaf: 0 to 13 trees, and rows that
+    // leave the chain everywhere. The sum depends on the order of its leaves.
+    const DEPTH: u32 = 11;
+    let model = samples::trees();
+    let Regressor::Trees(mut trees) = model.regressor else { unreachable!("trees() makes trees") };
+    trees.inputs[0].thresholds = Thresholds::F64((0..DEPTH).map(f64::from).collect());
+    trees.nodes = (0..DEPTH)
+        .map(|at| Node {
+            test: 0,
+            threshold: at,
+            left: Child::Leaf(at),
+            right: if at + 1 < DEPTH { Child::Node(at + 1) } else { Child::Leaf(DEPTH) },
+        })
+        .collect();
+    trees.leaves = (0..=DEPTH).map(|at| libm::pow(-7.3, f64::from(at) * 3.0)).collect();
+    for count in 0..=13u32 {
+        trees.roots = (0..count)
+            .map(|tree| match tree * 5 % DEPTH {
+                leaf @ 8.. => Child::Leaf(leaf),
+                node => Child::Node(node),
+            })
+            .collect();
+        let rows: Vec<[f64; 2]> = (0..2 * DEPTH + 3).map(|x| [f64::from(x) / 2.0, 0.0]).collect();
+        let mut got = Vec::new();
+        Forest::new(&trees).score(&trees, rows.len(), 2, rows.as_flattened(), &mut got);
+        for (row, got) in rows.iter().zip(&got) {
+            let leaves = trees.roots.iter().map(|root| descend(&trees, *root, row[0]));
+            let want = leaves.fold(trees.sum.start, |sum, leaf| sum + leaf);
+            assert_eq!(got.to_bits(), want.to_bits(), "{count} trees, {row:?}");
+        }
+        assert_eq!(got.len(), rows.len());
+    }
+}

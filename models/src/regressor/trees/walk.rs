@@ -11,6 +11,8 @@ use super::{Child, Link, Trees, Width};
 const ROWS: usize = 4;
 /// Trees that are walked in lock-step.
 const TREES: usize = 4;
+/// Steps in one turn of the loop (see `lanes.rs` for what a turn costs).
+const STEPS: usize = 4;
 
 /// Trees made ready to walk, with the scratch for the ranks of a few rows.
 #[derive(Clone, Debug, Default)]
@@ -131,10 +133,15 @@ impl Forest {
     #[inline(always)]
     fn walk<const N: usize>(&self, ranks: &[u32], roots: [u32; N]) -> [u32; N] {
         let mut places = roots;
-        while places.iter().fold(u32::MAX, |least, place| least.min(*place)) < self.nodes {
-            for place in &mut places {
-                let step = &self.steps[*place as usize];
-                *place = step.next[usize::from(ranks[step.test as usize] > step.threshold)];
+        'walk: loop {
+            for _ in 0..STEPS {
+                if places.iter().fold(u32::MAX, |least, place| least.min(*place)) >= self.nodes {
+                    break 'walk;
+                }
+                for place in &mut places {
+                    let step = &self.steps[*place as usize];
+                    *place = step.next[usize::from(ranks[step.test as usize] > step.threshold)];
+                }
             }
         }
         places.map(|place| place - self.nodes)
