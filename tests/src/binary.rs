@@ -85,13 +85,14 @@ impl Outpost {
         Self::run(&arguments).succeeded();
     }
 
-    /// The README's package: ridge on the diabetes data, made once for each test process.
+    /// The README's package: ridge on the diabetes data, made once for each test process. Each makes the same bytes
+    /// and puts them there whole, so the name may be shared.
     pub fn ridge() -> &'static Path {
         static PACKAGE: OnceLock<PathBuf> = OnceLock::new();
         PACKAGE.get_or_init(|| {
             let folder = crate::root().join("target/tmp");
             std::fs::create_dir_all(&folder).expect("the target folder takes a folder");
-            let package = folder.join(format!("ridge-{}.wasm", std::process::id()));
+            let package = folder.join("ridge.wasm");
             Self::train(&package, "ridge", &[]);
             package
         })

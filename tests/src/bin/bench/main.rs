@@ -4,7 +4,7 @@
 //! with the records also drained to files, a bare hyper server that parses the same form and answers a constant
 //! (`host/gateway/examples/bare.rs`), and the Flask service that a user would otherwise write
 //! (`tests/bench/flask_app.py`). One contender runs at a time; rounds are interleaved, so that a machine that slows
-//! down slows all of them; medians are compared. Inside the process, the sandbox is compared with the same tables run
+//! down slows all of them; a ratio is the median of the rounds' own ratios. Inside the process, the sandbox is compared with the same tables run
 //! natively.
 //!
 //! The figures replace the part between the markers of `docs/PERFORMANCE.md`.
@@ -29,9 +29,8 @@ fn main() {
             samples.push(sample);
         }
     }
-    let http: Vec<_> = samples.into_iter().map(wrk::median).collect();
     let inside: Vec<_> = inside::MODELS.iter().map(inside::measure).collect();
-    let text = report::text(&http, &inside);
+    let text = report::text(&samples, &inside);
     println!("\n{text}");
     report::write(&text);
 }

@@ -39,9 +39,18 @@ pub(crate) fn command(port: &str) -> Vec<String> {
 }
 
 /// The sample with the median rate.
-pub(crate) fn median(mut samples: Vec<Sample>) -> Sample {
-    samples.sort_by(|one, other| one.rate.total_cmp(&other.rate));
-    samples.swap_remove(samples.len() / 2)
+pub(crate) fn median(samples: &[Sample]) -> &Sample {
+    let mut sorted: Vec<&Sample> = samples.iter().collect();
+    sorted.sort_by(|one, other| one.rate.total_cmp(&other.rate));
+    sorted[sorted.len() / 2]
+}
+
+/// How many times the rate of `others` the rate of `samples` is: the median of what each round says.
+pub(crate) fn ratio(samples: &[Sample], others: &[Sample]) -> f64 {
+    let mut ratios: Vec<f64> =
+        samples.iter().zip(others).map(|(one, other)| one.rate / other.rate).collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[ratios.len() / 2]
 }
 
 fn load(port: u16, time: &str) -> Sample {
