@@ -67,6 +67,20 @@ fn the_public_librarys_environment_names_work() {
 }
 
 #[test]
+fn a_channel_that_runs_no_more_is_named_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = folder.path().join("outbox");
+    let spool = folder.path().join("spool");
+    drop(Serve::ridge(&outbox).to_files(&spool).start());
+    let gateway = Serve::ridge(&outbox).start();
+    let says = "Channel of a former run holds its records";
+    assert!(gateway.log().contains(says), "{}", gateway.log());
+    drop(gateway);
+    let gateway = Serve::ridge(&outbox).to_files(&spool).start();
+    assert!(!gateway.log().contains(says), "{}", gateway.log());
+}
+
+#[test]
 fn files_are_rotated_by_size() {
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("spool");

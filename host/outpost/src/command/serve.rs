@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     let id = deployment.id.clone();
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
     let spooler = Spooler::start(&outbox, config.channel.clone())?;
+    name_idle_channels(&outbox);
     let gateway = Gateway::new(
         deployment,
         engine,
@@ -59,6 +60,17 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
 /// The channel that drains the outbox, if there is one. The gateway asks after it while it runs; at the end it is
 /// taken out and stopped.
 struct Spooler(Arc<Mutex<Option<Channel>>>);
+
+/// Says which channels of former runs hold records back that nobody fetches now.
+fn name_idle_channels(outbox: &Outbox) {
+    for channel in outbox.status().channels.iter().filter(|channel| !channel.attached) {
+        tracing::warn!(
+            channel = channel.channel,
+            waiting_records = channel.waiting_records,
+            "Channel of a former run holds its records in the outbox until it runs again"
+        );
+    }
+}
 
 impl Spooler {
     fn start(outbox: &Outbox, settings: Option<ChannelSettings>) -> Result<Self, CliError> {
