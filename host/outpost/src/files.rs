@@ -19,6 +19,14 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     write_with(path, |file| file.write_all(bytes).map_err(|source| unwritable(path, source)))
 }
 
+/// Finds out whether a file can be written, without touching it.
+pub(crate) fn probe(path: &Path) -> Result<(), CliError> {
+    let temporary = beside(path);
+    File::create(&temporary)
+        .and_then(|_| std::fs::remove_file(&temporary))
+        .map_err(|source| unwritable(path, source))
+}
+
 /// Like [`write`], for what is made while it is written.
 pub(crate) fn write_with<T>(
     path: &Path,
@@ -64,6 +72,17 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_probe_leaves_everything_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.wasm");
+        write(&path, b"old").unwrap();
+        probe(&path).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(probe(&dir.path().join("missing/model.wasm")).is_err());
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_nothing_else() {

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::harness::{CSV, Model, Plan, Server, until, within};
 use crate::{
     fault::{Declined, Fault},
-    settings::{INLINE_TIME, RecordClass},
+    settings::{GatewaySettings, INLINE_TIME, RecordClass},
 };
 
 fn fails(fault: impl Fn() -> Fault + Send + Sync + 'static) -> Plan {
@@ -71,11 +71,11 @@ fn large() -> String {
     format!("a\n{}", "1\n".repeat(9000))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn when_every_instance_is_taken_the_next_waits_and_is_told_to_come_again() {
+/// What a request is told while the only instance scores another.
+async fn told_while_taken(change: impl FnOnce(&mut GatewaySettings)) -> (u16, String) {
     let (model, begun, go) = gated();
     let mut plan = Plan::with(model.instances(1));
-    plan.settings.queue_time = Duration::from_millis(20);
+    change(&mut plan.settings);
     let server = Arc::new(plan.start().await);
     let first = tokio::spawn({
         let server = Arc::clone(&server);
@@ -83,26 +83,21 @@ async fn when_every_instance_is_taken_the_next_waits_and_is_told_to_come_again()
     });
     tokio::task::spawn_blocking(move || begun.recv().map(|()| begun)).await.unwrap().unwrap();
     let second = server.get("/predict?a=1").await;
-    assert_eq!((second.status, second.problem()), (503, "busy".to_owned()));
     go.send(()).unwrap();
     assert_eq!(first.await.unwrap(), 200);
+    (second.status, second.problem())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn when_every_instance_is_taken_the_next_waits_and_is_told_to_come_again() {
+    let told = told_while_taken(|settings| settings.queue_time = Duration::from_millis(20)).await;
+    assert_eq!(told, (503, "busy".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_request_whose_time_is_over_before_it_is_scored_is_late() {
-    let (model, begun, go) = gated();
-    let mut plan = Plan::with(model.instances(1));
-    plan.settings.request_time = Duration::from_millis(20);
-    let server = Arc::new(plan.start().await);
-    let first = tokio::spawn({
-        let server = Arc::clone(&server);
-        async move { server.post(CSV, large()).await.status }
-    });
-    tokio::task::spawn_blocking(move || begun.recv().map(|()| begun)).await.unwrap().unwrap();
-    let second = server.get("/predict?a=1").await;
-    assert_eq!((second.status, second.problem()), (504, "late".to_owned()));
-    go.send(()).unwrap();
-    assert_eq!(first.await.unwrap(), 200);
+    let told = told_while_taken(|settings| settings.request_time = Duration::from_millis(20)).await;
+    assert_eq!(told, (504, "late".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

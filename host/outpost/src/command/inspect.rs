@@ -10,6 +10,8 @@ use std::process::ExitCode;
 
 /// Widest that a feature's name or list of levels is printed.
 const COLUMN_WIDTH_MAX: usize = 28;
+/// As wide as a distribution of numbers is printed.
+const DISTRIBUTION_WIDTH: usize = 49;
 
 pub(crate) fn run(args: &Inspect) -> Result<ExitCode, CliError> {
     let package = super::open_package(&args.package)?;
@@ -98,7 +100,7 @@ fn describe_feature(feature: &Feature, seen: &Distribution) -> String {
             format!("missing: {level}")
         }
     };
-    format!("{}  {missing}", describe_distribution(seen))
+    format!("{:<DISTRIBUTION_WIDTH$}  {missing}", describe_distribution(seen))
 }
 
 fn describe_distribution(seen: &Distribution) -> String {

@@ -24,6 +24,8 @@ pub(crate) fn run(args: &Train) -> Result<ExitCode, CliError> {
         numeric: args.numeric.iter().cloned().collect(),
         delimiter: delimiter(&args.delimiter)?,
     };
+    // Fits may take minutes: that there is no such folder is said before.
+    files::probe(&args.output)?;
     let text = files::read(&args.data)?;
     let table = Table::read_csv(&text, &options).map_err(|source| data(&args.data, source))?;
     eprintln!(
