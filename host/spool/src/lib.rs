@@ -10,6 +10,7 @@
 
 pub mod channel;
 mod outbox;
+pub mod source;
 
 pub use channel::{Channel, ChannelError, ChannelSettings, ChannelStatus, Drained, SettingsError};
 pub use outbox::{
