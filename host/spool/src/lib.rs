@@ -14,6 +14,7 @@ pub mod source;
 
 pub use channel::{Channel, ChannelError, ChannelSettings, ChannelStatus, Drained, SettingsError};
 pub use outbox::{
-    Batch, Class, CloseError, CursorStatus, Entry, OpenError, Outbox, OutboxSettings, OutboxState,
-    OutboxStatus, ReadError, Reader, Receipt, Refusals, Refused, Stopped, WhenFull,
+    Batch, Class, CloseError, CursorStatus, Entry, Gap, GapReason, Losses, OpenError, Outbox,
+    OutboxSettings, OutboxState, OutboxStatus, ReadError, Reader, Receipt, Refusals, Refused,
+    SYNC_TIME_BOUNDS, Stopped, WhenFull,
 };

@@ -16,6 +16,8 @@
 //! | `LOCK` | held (flock) while the outbox is open |
 //! | `segment-<n>.log` | header, then records; n grows and gives the order (`segment.rs` has the bytes) |
 //! | `<channel>.cursor` | what the channel has done (`slots.rs`) |
+//! | `spare.segment` | space for the next segment, set aside |
+//! | `gaps.ledger` | which numbers are gone, and why (`gaps.rs`) |
 //! | `durable.mark` | what was durable when the writer last rested; tells a damaged end from a torn one |
 //! | `*.quarantine` | a second name of a damaged segment, so that it outlives the cursors |
 //! | `rejected-<channel>.jsonl` | records that the other side will never take |
@@ -28,7 +30,8 @@
 //! Batch k+1 is not written before batch k is durable. While nobody waits for durability the writer lets records
 //! gather for [`OutboxSettings::observe_window`], which saves wake-ups, syncs and flash. A segment is removed when the
 //! synced cursors of all channels have passed it. Without any cursor nothing is removed: the outbox fills up
-//! to its cap and then refuses.
+//! to its cap. There it refuses new records, or drops the oldest segment, as [`WhenFull`] says; what is dropped is noted
+//! in the ledger before, and read as an [`Entry::Gap`] by channels that had not had it.
 //!
 //! # Failure
 //!
@@ -36,11 +39,15 @@
 //! |---|---|
 //! | torn end of the newest segment | cut off: it was never durable |
 //! | damage anywhere else | the rest is delivered, the missing numbers become an [`Entry::Gap`], the file is kept |
-//! | write or sync error | state is degraded, tried again with back-off on a new segment; durable appends wait |
-//! | disk full, floor or cap reached | appends are refused and counted; reading goes on; it resumes by itself |
+//! | a place that cannot be read | five tries, then it counts as damage |
+//! | write or sync error | state is degraded; this batch and the durable one before it are written to a new segment, with the same numbers, tried again with back-off; durable appends wait |
+//! | disk full or floor reached | appends are refused and counted; what was taken is written to the space set aside; reading goes on; it resumes by itself |
+//! | cap reached | appends are refused and counted, or the oldest segment goes and is counted |
 
 mod cursor;
 mod fs;
+mod gaps;
+mod patchy;
 mod reader;
 mod recover;
 mod segment;
@@ -60,11 +67,12 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+pub use self::gaps::{Gap, GapReason, Losses};
 pub(crate) use self::reader::Watch;
 pub use self::reader::{Batch, Entry, ReadError, Reader};
 pub use self::recover::OpenError;
 pub use self::settings::{OutboxSettings, WhenFull};
-pub use self::status::{CursorStatus, OutboxState, OutboxStatus, Refusals};
+pub use self::status::{CursorStatus, OutboxState, OutboxStatus, Refusals, SYNC_TIME_BOUNDS};
 
 use self::fs::{Disk, Fs};
 use self::shared::Shared;

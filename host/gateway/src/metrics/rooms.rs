@@ -68,7 +68,7 @@ pub(super) fn outbox(status: &OutboxStatus, out: &mut Writer<'_>) -> fmt::Result
         Name::OutboxRefused,
         refused.map(|(reason, count)| ([("reason", reason)], count)),
     )?;
-    out.counter(Name::OutboxLost, status.lost_records)?;
+    out.counter(Name::OutboxLost, status.lost.total())?;
     out.counter(Name::OutboxSyncs, status.syncs)?;
     out.counter(Name::OutboxSyncSeconds, status.sync_time.as_secs_f64())?;
     out.counter(Name::OutboxWriteErrors, status.write_errors)?;

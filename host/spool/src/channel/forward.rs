@@ -180,7 +180,7 @@ impl Forwarder {
             return Ok(());
         }
         let (id, payload) = match entry {
-            Entry::Gap { first, last } => {
+            Entry::Gap { first, last, .. } => {
                 self.state.lost.fetch_add(last - first + 1, Ordering::Relaxed);
                 self.push(last, 0, 0);
                 return Ok(());

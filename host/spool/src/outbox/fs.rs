@@ -31,6 +31,8 @@ pub(super) trait Fs: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Gives a file a second name.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes a second file with the same bytes, and makes them durable.
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
@@ -48,6 +50,9 @@ pub(super) trait FsFile: Send + Sync + Debug {
     fn sync(&self) -> io::Result<()>;
     fn len(&self) -> io::Result<u64>;
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Sets space aside for the first `bytes` of the file, whose length stays, so that writing there cannot fail for lack
+    /// of it. Some file systems cannot.
+    fn reserve(&self, bytes: u64) -> io::Result<()>;
     /// Whether the lock is ours now; it ends with the file.
     fn try_lock(&self) -> io::Result<bool>;
 }
@@ -102,6 +107,13 @@ impl Fs for Disk {
         fs::hard_link(from, to)
     }
 
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut copy =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(to)?;
+        io::copy(&mut File::open(from)?, &mut copy)?;
+        copy.sync_data()
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
@@ -144,6 +156,10 @@ impl FsFile for File {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         File::set_len(self, len)
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        Ok(rustix::fs::fallocate(self, rustix::fs::FallocateFlags::KEEP_SIZE, 0, bytes)?)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -18,9 +18,13 @@ use uuid::Uuid;
 
 use super::cursor::{self, Cursor};
 use super::fs::{FsFile, Open};
+use super::gaps::GapReason;
+use super::patchy::read_patchy;
 use super::segment::{self, HEADER_BYTES, NoFrame};
 use super::shared::{Segment, Shared, quarantine, segment_name};
 
+/// Errors in a row after which an unreadable place of a segment is given up.
+const READ_TRIES: u32 = 5;
 /// Bytes that are read from a segment at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 
@@ -69,12 +73,14 @@ pub enum Entry<'a> {
         /// What was appended.
         payload: &'a [u8],
     },
-    /// Records that were lost to damage.
+    /// Records that are gone.
     Gap {
         /// The first that is missing.
         first: u64,
         /// The last that is missing.
         last: u64,
+        /// Why.
+        why: GapReason,
     },
 }
 
@@ -93,8 +99,8 @@ pub struct Reader {
     cursor: Arc<Cursor>,
     next: u64,
     at: Option<Position>,
-    /// Lost numbers up to here were counted.
-    counted: u64,
+    /// The segment that could not be read, and how often in a row.
+    trouble: Option<(u64, u32)>,
     /// Since which number records have which time, for those that the channel has not done with.
     times: VecDeque<(u64, u32)>,
 }
@@ -109,7 +115,7 @@ pub(crate) struct Watch {
 #[derive(Debug)]
 enum Item {
     Record { store: Uuid, seq: u64, payload: Range<usize> },
-    Gap { first: u64, last: u64 },
+    Gap { first: u64, last: u64, why: GapReason },
 }
 
 /// Where the next record lies.
@@ -157,7 +163,7 @@ impl Batch {
                 id: RecordId { store: *store, seq: *seq },
                 payload: &self.bytes[payload.clone()],
             },
-            Item::Gap { first, last } => Entry::Gap { first: *first, last: *last },
+            Item::Gap { first, last, why } => Entry::Gap { first: *first, last: *last, why: *why },
         })
     }
 
@@ -189,7 +195,7 @@ impl Reader {
     pub(super) fn open(shared: Arc<Shared>, channel: &str) -> Result<Self, ReadError> {
         let cursor = cursor::attach(&shared, channel)?;
         let next = cursor.done.load(Ordering::Acquire) + 1;
-        Ok(Self { shared, cursor, next, at: None, counted: 0, times: VecDeque::new() })
+        Ok(Self { shared, cursor, next, at: None, trouble: None, times: VecDeque::new() })
     }
 
     /// The next entries: at most `records`, and no more once `bytes` of payload are reached, so that one large
@@ -197,7 +203,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// When the disk cannot be read. The reader stays where it is and may be asked again.
+    /// When the disk cannot be read. The reader stays where it is and may be asked again; after [`READ_TRIES`] errors in
+    /// a row it reads around what the disk will not give, which is then a gap.
     pub fn next(
         &mut self,
         records: usize,
@@ -215,11 +222,14 @@ impl Reader {
             match found {
                 Err(oldest) => {
                     let last = oldest.map_or(durable, |base| (base - 1).min(durable));
-                    self.gap(&mut batch, last);
+                    self.gap(&mut batch, last, GapReason::Missing);
                 }
                 Ok((segment, limit)) => {
                     let last = (limit - 1).min(durable);
                     self.read(&mut batch, segment, last, room).map_err(|source| {
+                        let before = self.trouble.filter(|(index, _)| *index == segment.index);
+                        self.trouble =
+                            Some((segment.index, before.map_or(0, |(_, times)| times) + 1));
                         let file = self.shared.dir.join(segment_name(segment.index));
                         ReadError::Segment { file, source }
                     })?;
@@ -300,7 +310,7 @@ impl Reader {
                 let path = self.shared.dir.join(segment_name(segment.index));
                 let file = match self.shared.fs.open(&path, Open::Existing) {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        self.gap(batch, last);
+                        self.gap(batch, last, GapReason::Missing);
                         return Ok(());
                     }
                     opened => opened?,
@@ -312,7 +322,7 @@ impl Reader {
         loop {
             let start = batch.bytes.len();
             batch.bytes.resize(start + chunk, 0);
-            let got = at.file.read_at(&mut batch.bytes[start..], at.offset)?;
+            let got = self.read_at(&at, &mut batch.bytes[start..])?;
             batch.bytes.truncate(start + got);
             match self.parse(batch, &mut at, start, last, room) {
                 Ok(()) => break,
@@ -331,6 +341,16 @@ impl Reader {
         }
         self.at = Some(at);
         Ok(())
+    }
+
+    /// Reads from the place on; around what is unreadable, once that has failed often enough.
+    fn read_at(&self, at: &Position, bytes: &mut [u8]) -> io::Result<usize> {
+        match self.trouble {
+            Some((index, times)) if index == at.segment.index && times >= READ_TRIES => {
+                Ok(read_patchy(&*at.file, bytes, at.offset)?.got)
+            }
+            _ => at.file.read_at(bytes, at.offset),
+        }
     }
 
     /// Takes the records from the chunk at `start`. An error tells why not even one could be taken.
@@ -377,32 +397,41 @@ impl Reader {
         let rest = at.file.len()?.saturating_sub(at.offset);
         if rest > 0 {
             // A file that just ends has nothing that could be looked at later.
-            quarantine(&*self.shared.fs, &self.shared.dir, at.segment.index);
+            let kept = quarantine(&*self.shared.fs, &self.shared.dir, at.segment.index);
+            self.shared.counters.quarantined.fetch_add(u64::from(kept), Ordering::Relaxed);
         }
         let mut bytes = vec![0; usize::try_from(rest).map_err(io::Error::other)?];
-        let got = at.file.read_at(&mut bytes, at.offset)?;
+        let got = self.read_at(at, &mut bytes)?;
         let found = segment::search(&bytes[..got], at.segment.store, at.seq..=last);
         let resume = found.map_or(last + 1, |(_, frame)| frame.seq);
         // Without a find the place stays: records that are appended later may lie behind it.
         at.offset += found.map_or(0, |(skipped, _)| skipped as u64);
         at.seq = resume;
-        self.gap(batch, resume - 1);
+        let why = if rest > 0 { GapReason::Damaged } else { GapReason::Missing };
+        self.gap(batch, resume - 1, why);
         Ok(())
     }
 
-    /// Records that nothing is left of the numbers up to `last`.
-    fn gap(&mut self, batch: &mut Batch, last: u64) {
-        let first = self.next;
-        if last < first {
-            return;
-        }
-        self.next = last + 1;
-        batch.items.push(Item::Gap { first, last });
-        if last > self.counted {
-            let lost = last - first.max(self.counted + 1) + 1;
-            self.counted = last;
-            self.shared.counters.lost.fetch_add(lost, Ordering::Relaxed);
-            tracing::error!(channel = self.cursor.name, first, last, "Records lost to damage");
+    /// Records that nothing is left of the numbers up to `last`. What the ledger knows of keeps the reason that it has
+    /// there; the rest is noted with `why`.
+    fn gap(&mut self, batch: &mut Batch, last: u64, why: GapReason) {
+        while self.next <= last {
+            let first = self.next;
+            let mut ledger = self.shared.ledger.lock();
+            let (end, why) = match ledger.find(first) {
+                Some(noted) => (noted.last.min(last), noted.why),
+                None => {
+                    let end = ledger.next_noted(first).map_or(last, |next| (next - 1).min(last));
+                    if let Err(error) = ledger.note(first, end, why, end - first + 1) {
+                        tracing::warn!(%error, first, last = end, "Loss not noted on disk");
+                    }
+                    let channel = &self.cursor.name;
+                    tracing::error!(channel, first, last = end, why = why.word(), "Records lost");
+                    (end, why)
+                }
+            };
+            self.next = end + 1;
+            batch.items.push(Item::Gap { first, last: end, why });
         }
     }
 

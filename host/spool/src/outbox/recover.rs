@@ -22,9 +22,14 @@ use uuid::Uuid;
 
 use super::cursor::{self, Cursor, CursorPlace};
 use super::fs::{Fs, FsFile, Open};
+use super::gaps::{self, GapReason, Ledger};
+use super::patchy::read_patchy;
 use super::segment::{self, BadHeader, FRAME_BYTES, HEADER_BYTES, Header};
 use super::settings::OutboxSettings;
-use super::shared::{Log, Queue, Segment, Shared, quarantine, segment_index, segment_name};
+use super::shared::{
+    Log, QUARANTINE_SUFFIX, Queue, Segment, Shared, quarantine, quarantine_name, segment_index,
+    segment_name,
+};
 use super::slots::Slots;
 use super::status::{Counters, OutboxState};
 use super::writer::Start;
@@ -103,6 +108,9 @@ pub(super) fn open(
     for index in indices {
         segments.extend(read_header(&*fs, dir, index)?);
     }
+    let ledger_path = dir.join(gaps::FILE);
+    let ledger = Ledger::open(&*fs, dir).map_err(|source| failed("read", &ledger_path, source))?;
+    finish_dropping(&*fs, dir, &ledger, &mut segments)?;
     let mark_path = dir.join(MARK_FILE);
     let mark =
         Slots::open(&*fs, dir, MARK_FILE).map_err(|source| failed("read", &mark_path, source))?;
@@ -130,6 +138,8 @@ pub(super) fn open(
     fs.sync_dir(dir).map_err(|source| failed("sync", dir, source))?;
     let stored = segments.iter().map(|segment| segment.bytes).sum();
     let mut log = Log { store, segments, cursors };
+    let quarantined = fs.list(dir).map_err(|source| failed("list", dir, source))?;
+    let quarantined = quarantined.iter().filter(|name| name.ends_with(QUARANTINE_SUFFIX)).count();
     let shared = Shared {
         fs,
         dir: dir.to_path_buf(),
@@ -138,12 +148,13 @@ pub(super) fn open(
         wake: Condvar::new(),
         stopped: Condvar::new(),
         log: Mutex::new(Log { store, segments: VecDeque::new(), cursors: BTreeMap::new() }),
+        ledger: Mutex::new(ledger),
         durable: AtomicU64::new(next - 1),
         published: (Mutex::new(()), Condvar::new()),
         stored_bytes: AtomicU64::new(stored),
         disk_full: AtomicBool::new(false),
         state: Mutex::new(OutboxState::Healthy),
-        counters: Counters::default(),
+        counters: Counters::new(quarantined as u64),
         _lock: lock,
     };
     shared.reclaim(&mut log);
@@ -166,19 +177,39 @@ fn read_header(fs: &dyn Fs, dir: &Path, index: u64) -> Result<Option<Segment>, O
     let read = || {
         let file = fs.open(&path, Open::Existing)?;
         let mut head = [0; HEADER_BYTES];
-        let got = file.read_at(&mut head, 0)?;
-        Ok((Header::decode(&head[..got]), file.len()?))
+        let read = read_patchy(&*file, &mut head, 0)?;
+        Ok((Header::decode(&head[..read.got]), file.len()?))
     };
     let (header, bytes) = read().map_err(|source| failed("read", &path, source))?;
     match header {
         Ok(Header { store, base, .. }) => Ok(Some(Segment { index, base, store, bytes })),
         Err(BadHeader::Format(format)) => Err(OpenError::TooNew { file: path, format }),
         Err(BadHeader::Damaged) => {
-            quarantine(fs, dir, index);
-            fs.remove(&path).map_err(|source| failed("set aside", &path, source))?;
+            let kept = dir.join(quarantine_name(index));
+            fs.rename(&path, &kept).map_err(|source| failed("set aside", &path, source))?;
+            tracing::error!(segment = index, file = %kept.display(), "Headless segment set aside");
             Ok(None)
         }
     }
+}
+
+/// Removes what the ledger calls dropped: the process died between the note and the deed.
+fn finish_dropping(
+    fs: &dyn Fs,
+    dir: &Path,
+    ledger: &Ledger,
+    segments: &mut VecDeque<Segment>,
+) -> Result<(), OpenError> {
+    let dropped = |seq| ledger.find(seq).is_some_and(|gap| gap.why == GapReason::Dropped);
+    while let (Some(oldest), Some(next)) = (segments.front(), segments.get(1)) {
+        if oldest.base >= next.base || !(dropped(oldest.base) && dropped(next.base - 1)) {
+            break;
+        }
+        let path = dir.join(segment_name(oldest.index));
+        fs.remove(&path).map_err(|source| failed("remove", &path, source))?;
+        segments.pop_front();
+    }
+    Ok(())
 }
 
 fn read_cursors(
@@ -211,13 +242,17 @@ fn settle(
     let path = dir.join(segment_name(newest.index));
     let read = |file: &dyn FsFile| {
         let mut bytes = vec![0; usize::try_from(file.len()?).map_err(io::Error::other)?];
-        let got = file.read_at(&mut bytes, 0)?;
-        bytes.truncate(got);
-        Ok(bytes)
+        let read = read_patchy(file, &mut bytes, 0)?;
+        bytes.truncate(read.got);
+        Ok((bytes, read.unreadable > 0))
     };
     let file = fs.open(&path, Open::Existing).map_err(|source| failed("open", &path, source))?;
-    let bytes = read(&*file).map_err(|source| failed("read", &path, source))?;
-    let end = find_end(&bytes, newest, known);
+    let (bytes, unreadable) = read(&*file).map_err(|source| failed("read", &path, source))?;
+    let mut end = find_end(&bytes, newest, known);
+    if unreadable && !end.damaged && end.bytes < bytes.len() as u64 {
+        // What cannot be read may have been durable. It is not cut off, and its numbers are not given again.
+        end.damaged = true;
+    }
     if !end.damaged {
         if end.bytes < bytes.len() as u64 {
             let torn = bytes.len() as u64 - end.bytes;

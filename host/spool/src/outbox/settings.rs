@@ -31,6 +31,10 @@ pub enum WhenFull {
     /// It is refused and counted; what is stored stays.
     #[default]
     RejectNew,
+    /// The oldest segment is removed, whether or not the channels have had it; what they had not had is counted and
+    /// told to them as a gap. For those who would rather have the newest. A disk that is full of other things is not
+    /// helped by it: then new records are refused.
+    DropOldest,
 }
 
 /// The bounds of an outbox.

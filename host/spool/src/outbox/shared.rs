@@ -4,6 +4,7 @@
 //! removed under it, which no caller of `append` ever waits for.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,11 +15,14 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::fs::{Fs, FsFile};
+use super::gaps::{GapReason, Ledger};
 use super::segment;
-use super::settings::OutboxSettings;
+use super::settings::{OutboxSettings, WhenFull};
 use super::status::{Counters, OutboxState};
 use super::{Class, Receipt, Refused};
 
+/// How the name of a damaged segment ends that was set aside.
+pub(super) const QUARANTINE_SUFFIX: &str = ".quarantine";
 /// The writer stops gathering when this much is queued, so that one sync does not take too long.
 const GATHER_BYTES: usize = 1 << 20;
 
@@ -33,6 +37,8 @@ pub(super) struct Shared {
     /// Wakes whoever waits in `close`.
     pub(super) stopped: Condvar,
     pub(super) log: Mutex<Log>,
+    /// What is gone. Taken after `log`, never before it.
+    pub(super) ledger: Mutex<Ledger>,
     /// The last durable record.
     pub(super) durable: AtomicU64,
     /// Wakes readers; the lock guards nothing but the wait.
@@ -147,7 +153,10 @@ impl Shared {
             return Err(Refused::QueueFull);
         }
         let stored = self.stored_bytes.load(Ordering::Relaxed);
-        if stored + queued as u64 > self.settings.max_bytes {
+        // Else the writer makes room.
+        if self.settings.when_full == WhenFull::RejectNew
+            && stored + queued as u64 > self.settings.max_bytes
+        {
             return Err(Refused::OutboxFull);
         }
         let seq = queue.next_seq;
@@ -180,26 +189,51 @@ impl Shared {
 
     /// Removes the segments that every cursor has passed durably. The newest stays.
     pub(super) fn reclaim(&self, log: &mut Log) {
-        let Some(passed) =
-            log.cursors.values().map(|cursor| cursor.synced.load(Ordering::Acquire)).min()
-        else {
-            return;
-        };
+        let Some(passed) = log.passed() else { return };
         while log.segments.get(1).is_some_and(|next| next.base <= passed.saturating_add(1)) {
-            let Some(old) = log.segments.pop_front() else { return };
-            match self.fs.remove(&self.dir.join(segment_name(old.index))) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    tracing::warn!(%error, segment = old.index, "Passed segment not removed");
-                    log.segments.push_front(old);
-                    return;
-                }
-                _gone => self.stored_bytes.fetch_sub(old.bytes, Ordering::Relaxed),
-            };
+            if let Err(error) = self.remove_oldest(log) {
+                tracing::warn!(%error, "Passed segment not removed");
+                return;
+            }
         }
+    }
+
+    /// Makes room under the cap by dropping the oldest segments, which is noted before it is done. The newest stays.
+    pub(super) fn drop_oldest(&self) -> io::Result<()> {
+        let mut log = self.log.lock();
+        while self.stored_bytes.load(Ordering::Relaxed) > self.settings.max_bytes {
+            let (Some(oldest), Some(next)) = (log.segments.front(), log.segments.get(1)) else {
+                return Ok(());
+            };
+            let (first, last) = (oldest.base, next.base - 1);
+            if first <= last {
+                let had = log.cursors.values().map(|cursor| cursor.done.load(Ordering::Acquire));
+                let records = (last + 1).saturating_sub(first.max(had.min().unwrap_or(0) + 1));
+                self.ledger.lock().note(first, last, GapReason::Dropped, records)?;
+                tracing::error!(first, last, records, "Outbox full: oldest records dropped");
+            }
+            self.remove_oldest(&mut log)?;
+        }
+        Ok(())
+    }
+
+    fn remove_oldest(&self, log: &mut Log) -> io::Result<()> {
+        let Some(oldest) = log.segments.front() else { return Ok(()) };
+        match self.fs.remove(&self.dir.join(segment_name(oldest.index))) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _gone => self.stored_bytes.fetch_sub(oldest.bytes, Ordering::Relaxed),
+        };
+        log.segments.pop_front();
+        Ok(())
     }
 }
 
 impl Log {
+    /// The last record that every channel has passed, durably. None without any channel.
+    pub(super) fn passed(&self) -> Option<u64> {
+        self.cursors.values().map(|cursor| cursor.synced.load(Ordering::Acquire)).min()
+    }
+
     /// The segment that holds record `seq`, and the first number that is not its own any more.
     pub(super) fn find(&self, seq: u64) -> Option<(Segment, u64)> {
         let after = self.segments.partition_point(|segment| segment.base <= seq);
@@ -218,14 +252,28 @@ pub(super) fn segment_index(name: &str) -> Option<u64> {
     (segment_name(index) == name).then_some(index)
 }
 
-/// Gives a damaged segment a second name, so that it outlives the cursors.
-pub(super) fn quarantine(fs: &dyn Fs, dir: &Path, index: u64) {
+/// Gives a damaged segment a second name, so that it outlives the cursors; a second file where names cannot be given.
+/// Whether that was done now.
+pub(super) fn quarantine(fs: &dyn Fs, dir: &Path, index: u64) -> bool {
     let path = dir.join(segment_name(index));
-    let kept = dir.join(format!("segment-{index:010}.quarantine"));
-    match fs.link(&path, &kept) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+    let kept = dir.join(quarantine_name(index));
+    let done = match fs.link(&path, &kept) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return false,
+        Err(_no_links) => fs.copy(&path, &kept),
+        done => done,
+    };
+    match done {
+        Err(error) => {
             tracing::error!(%error, segment = index, "Damaged segment not kept");
+            false
         }
-        _kept => tracing::error!(segment = index, file = %kept.display(), "Damaged segment kept"),
+        Ok(()) => {
+            tracing::error!(segment = index, file = %kept.display(), "Damaged segment kept");
+            true
+        }
     }
+}
+
+pub(super) fn quarantine_name(index: u64) -> String {
+    format!("segment-{index:010}{QUARANTINE_SUFFIX}")
 }

@@ -16,6 +16,7 @@ use std::io;
 use std::path::Path;
 
 use super::fs::{Fs, FsFile, Open};
+use super::patchy::read_patchy;
 
 const FILE_BYTES: usize = 4096;
 const SLOT_BYTES: usize = 512;
@@ -32,21 +33,10 @@ pub(super) struct Slots {
 impl Slots {
     /// Opens the file, or makes it, without a number.
     pub(super) fn open(fs: &dyn Fs, dir: &Path, name: &str) -> io::Result<Self> {
-        let path = dir.join(name);
-        let file = match fs.open(&path, Open::Existing) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let fresh = dir.join(format!("{name}.tmp"));
-                let file = fs.open(&fresh, Open::Fresh)?;
-                file.write_at(&[0; FILE_BYTES], 0)?;
-                file.sync()?;
-                fs.rename(&fresh, &path)?;
-                fs.sync_dir(dir)?;
-                file
-            }
-            opened => opened?,
-        };
+        let file = preallocated(fs, dir, name, FILE_BYTES)?;
         let mut bytes = [0; 2 * SLOT_BYTES];
-        file.read_at(&mut bytes, 0)?;
+        // A slot that cannot be read is one that says nothing: what it costs is sending again.
+        read_patchy(&*file, &mut bytes, 0)?;
         let newest = bytes.chunks(SLOT_BYTES).filter_map(decode).max();
         let (generation, value) = newest.map_or((0, None), |(g, value)| (g, Some(value)));
         Ok(Self { file, generation, value })
@@ -70,6 +60,28 @@ impl Slots {
     /// Makes the number durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync()
+    }
+}
+
+/// Opens a file, or makes it, durably and full of real zeros, so that writing into it later needs no space.
+pub(super) fn preallocated(
+    fs: &dyn Fs,
+    dir: &Path,
+    name: &str,
+    bytes: usize,
+) -> io::Result<Box<dyn FsFile>> {
+    let path = dir.join(name);
+    match fs.open(&path, Open::Existing) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let fresh = dir.join(format!("{name}.tmp"));
+            let file = fs.open(&fresh, Open::Fresh)?;
+            file.write_at(&vec![0; bytes], 0)?;
+            file.sync()?;
+            fs.rename(&fresh, &path)?;
+            fs.sync_dir(dir)?;
+            Ok(file)
+        }
+        opened => opened,
     }
 }
 

@@ -6,7 +6,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::Refused;
+use super::gaps::{Gap, Losses};
 use super::shared::{Log, Shared};
+
+/// Upper bounds of the classes of [`OutboxStatus::sync_times`].
+pub const SYNC_TIME_BOUNDS: [Duration; 10] = [
+    Duration::from_micros(500),
+    Duration::from_millis(1),
+    Duration::from_millis(2),
+    Duration::from_millis(5),
+    Duration::from_millis(10),
+    Duration::from_millis(25),
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(5),
+];
 
 /// A picture of the outbox.
 #[derive(Clone, Debug)]
@@ -31,12 +46,18 @@ pub struct OutboxStatus {
     pub channels: Vec<CursorStatus>,
     /// Records that were not taken.
     pub refused: Refusals,
-    /// Records that readers found damaged or missing.
-    pub lost_records: u64,
+    /// Records that are gone, since the outbox was made.
+    pub lost: Losses,
+    /// Where they were; the 32 latest.
+    pub gaps: Vec<Gap>,
+    /// Damaged segments that were set aside, as far as nobody has removed them.
+    pub quarantined_segments: u64,
     /// Batches made durable.
     pub syncs: u64,
     /// Time that took, write and sync.
     pub sync_time: Duration,
+    /// How many of them took at most [`SYNC_TIME_BOUNDS`]; the last is those that took longer.
+    pub sync_times: [u64; SYNC_TIME_BOUNDS.len() + 1],
     /// Writes and syncs that failed.
     pub write_errors: u64,
 }
@@ -93,9 +114,9 @@ pub struct Refusals {
 #[derive(Debug, Default)]
 pub(super) struct Counters {
     refused: [AtomicU64; 5],
-    pub(super) lost: AtomicU64,
-    pub(super) syncs: AtomicU64,
-    pub(super) sync_us: AtomicU64,
+    pub(super) quarantined: AtomicU64,
+    syncs: [AtomicU64; SYNC_TIME_BOUNDS.len() + 1],
+    sync_us: AtomicU64,
     pub(super) write_errors: AtomicU64,
 }
 
@@ -113,6 +134,10 @@ impl Refusals {
 }
 
 impl Counters {
+    pub(super) fn new(quarantined: u64) -> Self {
+        Self { quarantined: AtomicU64::new(quarantined), ..Self::default() }
+    }
+
     pub(super) fn refused(&self, refused: Refused) {
         let reason = match refused {
             Refused::QueueFull => 0,
@@ -122,6 +147,13 @@ impl Counters {
             Refused::Closed => 4,
         };
         self.refused[reason].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a batch that became durable, and how long that took.
+    pub(super) fn synced(&self, took: Duration) {
+        let class = SYNC_TIME_BOUNDS.partition_point(|bound| *bound < took);
+        self.syncs[class].fetch_add(1, Ordering::Relaxed);
+        self.sync_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
     }
 }
 
@@ -135,6 +167,11 @@ pub(super) fn of(shared: &Shared) -> OutboxStatus {
         (queue.next_seq, queue.batch.records as u64, queue.batch.bytes.len() as u64);
     drop(queue);
     let state = shared.state.lock().clone();
+    let (lost, gaps) = {
+        let ledger = shared.ledger.lock();
+        (ledger.losses(), ledger.gaps().copied().collect())
+    };
+    let sync_times = std::array::from_fn(|class| load(&counters.syncs[class]));
     let log = shared.log.lock();
     let durable_seq = shared.durable.load(Ordering::Acquire);
     OutboxStatus {
@@ -148,9 +185,12 @@ pub(super) fn of(shared: &Shared) -> OutboxStatus {
         stored_bytes: load(&shared.stored_bytes),
         channels: channels(&log, durable_seq),
         refused: Refusals { queue_full, outbox_full, disk_full, too_large, closed },
-        lost_records: load(&counters.lost),
-        syncs: load(&counters.syncs),
+        lost,
+        gaps,
+        quarantined_segments: load(&counters.quarantined),
+        syncs: sync_times.iter().sum(),
         sync_time: Duration::from_micros(load(&counters.sync_us)),
+        sync_times,
         write_errors: load(&counters.write_errors),
     }
 }

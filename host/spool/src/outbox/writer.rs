@@ -1,8 +1,12 @@
 //! The one thread that writes: take what is queued, one write, one sync, publish.
 //!
 //! After any error the file is given up. The batch stays in memory and is written to a new segment, with the same
-//! numbers, as often as it takes. What the old file holds of it is not read: its numbers end where the next segment
-//! begins. A segment enters the list only with its first durable batch, so one that failed at birth is just removed.
+//! numbers, as often as it takes. A disk that fails may have told a lie just before, so the last durable batch goes there
+//! too, before it. What the old file holds of either is not read: its numbers end where the next segment begins. A
+//! segment enters the list only with its first durable batch, so one that failed at birth is just removed.
+//!
+//! Space is set aside a segment ahead: the spare becomes the next segment. So a disk that fills up is noticed while
+//! there is still room for what was taken, and new records are refused from then on.
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +18,13 @@ use uuid::Uuid;
 
 use super::fs::{FsFile, Open};
 use super::segment::{self, HEADER_BYTES, Header};
+use super::settings::WhenFull;
 use super::shared::{Pending, Segment, Shared, segment_name};
 use super::slots::Slots;
 use super::status::OutboxState;
 
+/// The file that becomes the next segment.
+pub(super) const SPARE_FILE: &str = "spare.segment";
 /// First and longest wait between attempts to write a batch.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// With a full disk: space may come back at any moment, and asking is cheap.
@@ -46,11 +53,21 @@ struct Writer {
     open: Option<OpenSegment>,
     next_index: u64,
     mark: Slots,
+    /// The last durable batch, for as long as the next one may find that the disk lied.
+    last: Pending,
+    /// A write failed since `last` became durable.
+    suspect: bool,
+    /// Space for the next segment.
+    spare: Option<Box<dyn FsFile>>,
+    /// The file system cannot set space aside.
+    cannot_reserve: bool,
 }
 
 struct OpenSegment {
     segment: Segment,
     file: Box<dyn FsFile>,
+    /// Bytes of the file that need no more space on the disk.
+    reserved: u64,
     /// Whether it is in the list, that is, has a durable batch.
     listed: bool,
 }
@@ -59,11 +76,14 @@ struct OpenSegment {
 struct Finish(Arc<Shared>);
 
 pub(super) fn spawn(shared: Arc<Shared>, start: Start) -> io::Result<JoinHandle<()>> {
-    let open = start.open.map(|(segment, file)| OpenSegment { segment, file, listed: true });
+    let open =
+        start.open.map(|(segment, file)| OpenSegment { segment, file, reserved: 0, listed: true });
     let (next_index, mark) = (start.next_index, start.mark);
     std::thread::Builder::new().name("outbox-writer".to_owned()).spawn(move || {
         let finish = Finish(Arc::clone(&shared));
-        Writer { shared, open, next_index, mark }.run();
+        let last = Pending::default();
+        let (suspect, spare, cannot_reserve) = (false, None, false);
+        Writer { shared, open, next_index, mark, last, suspect, spare, cannot_reserve }.run();
         drop(finish);
     })
 }
@@ -81,23 +101,26 @@ impl Drop for Finish {
 
 impl Writer {
     fn run(mut self) {
+        self.prepare_open();
+        self.prepare_spare();
         let mut batch = Pending::default();
         while self.take(&mut batch) {
             let taken = Instant::now();
             if !self.write_until_durable(&mut batch) {
                 return;
             }
-            let counters = &self.shared.counters;
-            counters.syncs.fetch_add(1, Ordering::Relaxed);
-            counters.sync_us.fetch_add(taken.elapsed().as_micros() as u64, Ordering::Relaxed);
+            self.shared.counters.synced(taken.elapsed());
             self.shared.publish(batch.last());
             for waiter in batch.waiters.drain(..) {
                 // An error means that the caller's time-out came first.
                 let _gone = waiter.send(());
             }
+            std::mem::swap(&mut self.last, &mut batch);
             batch.clear();
+            self.prepare_spare();
         }
         self.note_durable();
+        self.remove(&self.shared.dir.join(SPARE_FILE));
     }
 
     /// Waits for records, lets them gather, and swaps them into `batch`. False when closed and empty.
@@ -149,6 +172,7 @@ impl Writer {
                 Failed::NoSpace => SPACE_CHECK,
                 Failed::Io(_) => backoff,
             };
+            self.suspect |= matches!(failed, Failed::Io(_));
             self.degraded(failed);
             backoff = (backoff * 2).min(BACKOFF.1);
             let until = Instant::now() + pause;
@@ -192,18 +216,38 @@ impl Writer {
 
     /// One attempt: the batch is durable when this returns `Ok`.
     fn write(&mut self, batch: &mut Pending) -> Result<(), Failed> {
+        if self.shared.settings.when_full == WhenFull::DropOldest {
+            self.shared.drop_oldest().map_err(Failed::Io)?;
+        }
+        if self.suspect && self.last.records > 0 {
+            let mut last = std::mem::take(&mut self.last);
+            self.shared.stored_bytes.fetch_add(last.bytes.len() as u64, Ordering::Relaxed);
+            let written = self.write_batch(&mut last);
+            if written.is_err() {
+                self.shared.stored_bytes.fetch_sub(last.bytes.len() as u64, Ordering::Relaxed);
+            }
+            self.last = last;
+            written?;
+        }
+        self.suspect = false;
+        self.write_batch(batch)
+    }
+
+    fn write_batch(&mut self, batch: &mut Pending) -> Result<(), Failed> {
         let shared = Arc::clone(&self.shared);
         let bytes = batch.bytes.len() as u64;
-        let free = shared.fs.free_bytes(&shared.dir).map_err(Failed::Io)?;
-        if free < shared.settings.min_free_bytes.saturating_add(bytes) {
-            return Err(Failed::NoSpace);
-        }
         let limit = shared.settings.segment_bytes;
         let mut open = match self.open.take() {
             Some(open) if open.segment.bytes + bytes <= limit => open,
-            _full_or_given_up => self.create(batch.first)?,
+            _full_or_given_up => self.create(batch.first, bytes)?,
         };
         let segment = open.segment;
+        if segment.bytes + bytes > open.reserved
+            && let Err(no_room) = self.need_space(bytes)
+        {
+            self.open = Some(open);
+            return Err(no_room);
+        }
         segment::seal(&mut batch.bytes, segment.store, batch.first, unix_time().as_secs() as u32);
         let written =
             open.file.write_at(&batch.bytes, segment.bytes).and_then(|()| open.file.sync());
@@ -228,16 +272,64 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes a segment appear, whole and durable, or not at all.
-    fn create(&mut self, base: u64) -> Result<OpenSegment, Failed> {
+    /// Whether the disk may lose `bytes` more of its free space to us.
+    fn need_space(&self, bytes: u64) -> Result<(), Failed> {
+        let shared = &self.shared;
+        let free = shared.fs.free_bytes(&shared.dir).map_err(Failed::Io)?;
+        let needed = shared.settings.min_free_bytes.saturating_add(bytes);
+        if free < needed { Err(Failed::NoSpace) } else { Ok(()) }
+    }
+
+    /// Sets space aside for the rest of a segment that a former run began.
+    fn prepare_open(&mut self) {
+        let limit = self.shared.settings.segment_bytes;
+        if let Some(open) = &self.open
+            && self.need_space(limit.saturating_sub(open.segment.bytes)).is_ok()
+            && open.file.reserve(limit).is_ok()
+            && let Some(open) = &mut self.open
+        {
+            open.reserved = limit;
+        }
+    }
+
+    /// Sets space aside for the next segment. Without it the outbox works all the same, and looks at the free space
+    /// before each batch.
+    fn prepare_spare(&mut self) {
+        let shared = &self.shared;
+        let bytes = shared.settings.segment_bytes;
+        let path = shared.dir.join(SPARE_FILE);
+        if self.spare.is_some() || self.cannot_reserve || self.need_space(bytes).is_err() {
+            return;
+        }
+        let made = shared.fs.open(&path, Open::Fresh).and_then(|file| {
+            file.reserve(bytes)?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => self.spare = Some(file),
+            Err(error) => {
+                tracing::debug!(%error, "No space set aside");
+                self.cannot_reserve = error.kind() == io::ErrorKind::Unsupported;
+                self.remove(&path);
+            }
+        }
+    }
+
+    /// Makes a segment for `bytes` appear, whole and durable, or not at all.
+    fn create(&mut self, base: u64, bytes: u64) -> Result<OpenSegment, Failed> {
+        let spare = self.spare.take();
+        if spare.is_none() {
+            self.need_space(HEADER_BYTES as u64 + bytes)?;
+        }
         let shared = &self.shared;
         let store: Uuid = shared.log.lock().store;
         let index = self.next_index;
         self.next_index += 1;
         let path = shared.dir.join(segment_name(index));
-        let fresh = path.with_extension("tmp");
+        let reserved = if spare.is_some() { shared.settings.segment_bytes } else { 0 };
+        let fresh = shared.dir.join(SPARE_FILE);
         let header = Header { store, base, created_ms: unix_time().as_millis() as u64 };
-        let made = shared.fs.open(&fresh, Open::Fresh).and_then(|file| {
+        let made = spare.map_or_else(|| shared.fs.open(&fresh, Open::Fresh), Ok).and_then(|file| {
             file.write_at(&header.encode(), 0)?;
             file.sync()?;
             shared.fs.rename(&fresh, &path)?;
@@ -247,7 +339,7 @@ impl Writer {
         match made {
             Ok(file) => {
                 let segment = Segment { index, base, store, bytes: HEADER_BYTES as u64 };
-                Ok(OpenSegment { segment, file, listed: false })
+                Ok(OpenSegment { segment, file, reserved, listed: false })
             }
             Err(error) => {
                 self.remove(&fresh);

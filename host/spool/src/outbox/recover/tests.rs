@@ -36,7 +36,7 @@ fn reopened(dir: &Path) -> Found {
         assert_eq!(found.as_deref(), Some(&payload(*seq)[..]));
     }
     let lost: u64 = gaps.iter().map(|(first, last, _)| last - first + 1).sum();
-    assert_eq!(outbox.status().lost_records, lost);
+    assert_eq!(outbox.status().lost.total(), lost);
     let found = (
         records.iter().map(|(seq, _, _)| *seq).collect(),
         gaps.iter().map(|(first, last, _)| (*first, *last)).collect(),

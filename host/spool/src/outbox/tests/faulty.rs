@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,9 +17,15 @@ pub(super) enum Op {
     /// Half of the bytes are written, then it fails.
     ShortWrite,
     Sync,
+    /// A new segment's file, or the space set aside for one.
     Create,
     Rename,
     SyncDir,
+    Read,
+    /// A second name for a file.
+    Link,
+    /// Space set aside.
+    Reserve,
 }
 
 #[derive(Debug)]
@@ -30,6 +37,8 @@ pub(super) struct Faulty {
 struct Faults {
     plan: Mutex<HashMap<Op, (i32, io::ErrorKind, u64)>>,
     free: Mutex<Option<u64>>,
+    /// Bytes of every segment that cannot be read.
+    unreadable: Mutex<Range<u64>>,
     still: RwLock<()>,
 }
 
@@ -55,6 +64,11 @@ impl Faulty {
         self.faults.plan.lock().clear();
     }
 
+    /// Lets these bytes of every segment be unreadable.
+    pub(super) fn lose(&self, bytes: Range<u64>) {
+        *self.faults.unreadable.lock() = bytes;
+    }
+
     /// Says how much space is free.
     pub(super) fn free(&self, bytes: u64) {
         *self.faults.free.lock() = Some(bytes);
@@ -77,8 +91,10 @@ impl Faults {
     }
 }
 
+/// Whether it is a segment, or the space set aside for one.
 fn is_segment(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("segment-"))
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.starts_with("segment-") || name == "spare.segment"
 }
 
 impl Fs for Faulty {
@@ -109,7 +125,12 @@ impl Fs for Faulty {
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.faults.check(Op::Link)?;
         Disk.link(from, to)
+    }
+
+    fn copy(&self, from: &Path, to: &Path) -> io::Result<()> {
+        Disk.copy(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -138,6 +159,11 @@ impl FsFile for FaultyFile {
     }
 
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.faults.check(Op::Read)?;
+        let lost = self.faults.unreadable.lock();
+        if offset < lost.end && offset + bytes.len() as u64 > lost.start {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         self.file.read_at(bytes, offset)
     }
 
@@ -152,6 +178,11 @@ impl FsFile for FaultyFile {
 
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        self.faults.check(Op::Reserve)?;
+        self.file.reserve(bytes)
     }
 
     fn try_lock(&self) -> io::Result<bool> {

@@ -95,7 +95,7 @@ fn run(steps: Vec<Step>) {
         }
     }
     outbox.close(SOON).unwrap();
-    assert_eq!(outbox.status().lost_records, 0);
+    assert_eq!(outbox.status().lost.total(), 0);
     assert_eq!(read_all(&mut reader), whole(model.read + 1..=model.appended));
 }
 
