@@ -42,7 +42,7 @@ struct CursorFile {
 impl Cursor {
     /// Opens or makes the channel's file; `oldest` is the oldest record kept, where a new channel starts.
     pub(super) fn open(shared: &CursorPlace<'_>, name: &str, oldest: u64) -> io::Result<Self> {
-        let slots = Slots::open(shared.fs, shared.dir, &format!("{name}{SUFFIX}"))?;
+        let mut slots = Slots::open(shared.fs, shared.dir, &format!("{name}{SUFFIX}"))?;
         // Of a killed process the number may be in memory only, and segments go by it.
         slots.sync()?;
         let done = slots.value().unwrap_or(oldest.saturating_sub(1));

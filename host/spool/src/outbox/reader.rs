@@ -249,6 +249,12 @@ impl Reader {
         self.at = None;
     }
 
+    /// The last record that was read.
+    #[cfg(test)]
+    pub(super) fn position(&self) -> u64 {
+        self.next - 1
+    }
+
     /// The last record that the channel has done with.
     pub fn done(&self) -> u64 {
         self.cursor.done.load(Ordering::Acquire)

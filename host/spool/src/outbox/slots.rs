@@ -28,6 +28,8 @@ pub(super) struct Slots {
     file: Box<dyn FsFile>,
     generation: u64,
     value: Option<u64>,
+    /// The last sync failed: what it should have made durable never will be, unless it is written again.
+    suspect: bool,
 }
 
 impl Slots {
@@ -39,7 +41,7 @@ impl Slots {
         read_patchy(&*file, &mut bytes, 0)?;
         let newest = bytes.chunks(SLOT_BYTES).filter_map(decode).max();
         let (generation, value) = newest.map_or((0, None), |(g, value)| (g, Some(value)));
-        Ok(Self { file, generation, value })
+        Ok(Self { file, generation, value, suspect: false })
     }
 
     /// The number, if one was ever written.
@@ -58,8 +60,15 @@ impl Slots {
     }
 
     /// Makes the number durable.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync()
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if self.suspect
+            && let Some(value) = self.value
+        {
+            self.write(value)?;
+        }
+        let synced = self.file.sync();
+        self.suspect = synced.is_err();
+        synced
     }
 }
 

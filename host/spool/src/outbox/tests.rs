@@ -1,6 +1,7 @@
 //! The outbox through its own face, on a disk that works and on one that fails.
 
 mod faulty;
+mod lying;
 mod model;
 
 use std::collections::BTreeMap;
