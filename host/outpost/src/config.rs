@@ -108,6 +108,7 @@ struct Engine {
 struct Outbox {
     dir: PathBuf,
     bytes_max: u64,
+    when_full: String,
     free_bytes_min: u64,
     segment_bytes: u64,
     record_bytes_max: usize,
@@ -155,6 +156,11 @@ fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError>
     };
     let mode =
         choose("engine.mode", &raw.engine.mode, &[("warm", Mode::Warm), ("fresh", Mode::Fresh)])?;
+    let when_full = choose(
+        "outbox.when_full",
+        &raw.outbox.when_full,
+        &[("reject_new", WhenFull::RejectNew), ("drop_oldest", WhenFull::DropOldest)],
+    )?;
     Ok(Config {
         log: raw.log,
         model,
@@ -165,7 +171,7 @@ fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError>
         gateway: raw.http.settings(),
         limits: raw.engine.limits(mode),
         engine: raw.engine.settings(),
-        outbox: raw.outbox.settings(),
+        outbox: raw.outbox.settings(when_full),
         outbox_dir: raw.outbox.dir,
         channel,
     })
@@ -226,7 +232,7 @@ impl Engine {
 }
 
 impl Outbox {
-    fn settings(&self) -> OutboxSettings {
+    fn settings(&self, when_full: WhenFull) -> OutboxSettings {
         OutboxSettings {
             record_bytes: self.record_bytes_max,
             segment_bytes: self.segment_bytes,
@@ -235,7 +241,7 @@ impl Outbox {
             queue_records: self.queue_records_max,
             queue_bytes: self.queue_bytes_max,
             observe_window: Duration::from_millis(self.observe_window),
-            when_full: WhenFull::RejectNew,
+            when_full,
         }
     }
 }

@@ -98,7 +98,7 @@ impl Contents {
 }
 
 impl Lying {
-    fn new(no_syncs: bool) -> Handle {
+    fn mounted(no_syncs: bool) -> Handle {
         let world = Mutex::default();
         Handle(Arc::new(Self {
             world,
@@ -136,7 +136,7 @@ impl Handle {
             };
         }
         // It works again, too.
-        let again = Lying::new(self.0.no_syncs);
+        let again = Lying::mounted(self.0.no_syncs);
         let mut after = again.0.world.lock();
         for (path, contents) in names {
             let bytes = contents.lock().crashed(&mut dice);
@@ -311,7 +311,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Runs the steps and gives the acknowledged records that a crash took.
 fn lost(steps: &[Step], no_syncs: bool) -> u64 {
     let dir = Path::new("outbox");
-    let mut fs = Lying::new(no_syncs);
+    let mut fs = Lying::mounted(no_syncs);
     let open = |fs: &Handle| Outbox::open_on(Arc::new(fs.clone()), dir, small()).unwrap();
     let mut outbox = open(&fs);
     let mut reader = outbox.reader("a").unwrap();
