@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hyper::{StatusCode, header::HeaderValue};
 use serde_json::json;
+use spool::ChannelStatus;
 
 use crate::{
     answer::{self, Answer},
@@ -56,6 +57,12 @@ pub(crate) fn ready(state: &Arc<State>) -> Result<Answer, Fault> {
         };
         list.push(format!("outbox: {trouble}"));
     }
+    let channels = state.rooms.as_ref().map(|rooms| (rooms.channels)()).unwrap_or_default();
+    for channel in &channels {
+        if let Some(why) = &channel.paused {
+            warnings.push(format!("channel {}: {why}", channel.channel));
+        }
+    }
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     page(
@@ -66,8 +73,19 @@ pub(crate) fn ready(state: &Arc<State>) -> Result<Answer, Fault> {
             "model": state.serving.digest,
             "reasons": reasons,
             "warnings": warnings,
+            "channels": channels.iter().map(channel).collect::<Vec<_>>(),
         }),
     )
+}
+
+/// How a channel is. None of them stops predictions, so none of them is a reason not to be ready.
+fn channel(status: &ChannelStatus) -> serde_json::Value {
+    json!({
+        "name": status.channel,
+        "waitingRecords": status.waiting_records,
+        "paused": status.paused.is_some(),
+        "lastError": status.last_error,
+    })
 }
 
 /// Metrics in the text form of Prometheus.

@@ -118,9 +118,13 @@ pub(crate) struct Serve {
     /// observe: the answer never waits for its record; durable: it waits until the record is on disk
     #[arg(long, value_name = "CLASS")]
     pub(crate) record_class: Option<String>,
-    /// Where records go: kafka, filesystem or none
+    /// Where records go: kafka, filesystem or none (repeatable: each gets every record)
     #[arg(long, value_name = "TYPE")]
-    pub(crate) spooler: Option<String>,
+    pub(crate) spooler: Vec<String>,
+    /// A channel as the public library's configuration string, such as
+    /// "spooler_type=filesystem;directory=/path;name=archive" (repeatable)
+    #[arg(long, value_name = "STRING")]
+    pub(crate) channel: Vec<String>,
     /// Kafka brokers to start from, separated by commas
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) kafka_brokers: Option<String>,

@@ -11,7 +11,7 @@ use crate::error::CliError;
 use engine::{EngineSettings, Limits, Mode};
 use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
 use serde::Deserialize;
-use spool::{ChannelSettings, OutboxSettings, WhenFull};
+use spool::{NamedChannel, OutboxSettings, WhenFull};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,7 +34,8 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     pub(crate) outbox_dir: PathBuf,
     pub(crate) outbox: OutboxSettings,
-    pub(crate) channel: Option<ChannelSettings>,
+    /// Where records go; several channels each get every record.
+    pub(crate) channels: Vec<NamedChannel>,
 }
 
 /// The settings as files spell them.
@@ -46,7 +47,8 @@ struct Raw {
     http: Http,
     engine: Engine,
     outbox: Outbox,
-    spooler: toml::Table,
+    /// One table, or several.
+    spooler: toml::Value,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -128,14 +130,14 @@ impl Config {
             None => None,
         };
         let mut raw = layers::file_over_defaults(file)?;
-        let channel = layers::channel(args, &environment, std::mem::take(&mut raw.spooler))?;
+        let channels = layers::channels(args, &environment, &raw.spooler)?;
         layers::environment_over(&mut raw, &environment);
         layers::flags_over(&mut raw, args);
-        prove(raw, channel)
+        prove(raw, channels)
     }
 }
 
-fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError> {
+fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
     let model = raw.deployment.model.ok_or_else(|| {
         CliError::Usage(
             "there is no model to serve: give --model, or `model` under [deployment]".into(),
@@ -173,7 +175,7 @@ fn prove(raw: Raw, channel: Option<ChannelSettings>) -> Result<Config, CliError>
         engine: raw.engine.settings(),
         outbox: raw.outbox.settings(when_full),
         outbox_dir: raw.outbox.dir,
-        channel,
+        channels,
     })
 }
 

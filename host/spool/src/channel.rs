@@ -22,6 +22,7 @@ mod filesystem;
 mod forward;
 mod kafka;
 mod rejected;
+mod secret;
 mod settings;
 mod status;
 
@@ -32,8 +33,12 @@ use std::time::{Duration, Instant};
 use record::wire::{Limits, Message, RecordId};
 
 pub use self::filesystem::FilesystemSettings;
-pub use self::kafka::{Compression, KafkaSettings, SaslSettings, SecurityProtocol, TlsSettings};
-pub use self::settings::{ChannelSettings, Secret, SettingsError};
+pub use self::kafka::{
+    Compression, KafkaSettings, MessageKey, SaslMechanism, SaslSettings, SecurityProtocol,
+    TlsSettings,
+};
+pub use self::secret::{Secret, SecretError};
+pub use self::settings::{ChannelSettings, NamedChannel, SettingsError};
 pub use self::status::ChannelStatus;
 
 use self::status::State;
@@ -52,6 +57,21 @@ pub enum ChannelError {
         setting: &'static str,
         /// What it must be.
         must_be: &'static str,
+    },
+    /// Two channels have one name, and so one cursor.
+    #[error("start the channels: two have the name {name:?}; give each a `name` of its own")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// A secret's file cannot be used.
+    #[error("start the channel: use {setting}")]
+    Secret {
+        /// The setting.
+        setting: &'static str,
+        /// Why not.
+        #[source]
+        source: SecretError,
     },
     /// The Kafka client refuses its settings.
     #[error("start the Kafka client: {reason}")]
@@ -122,24 +142,21 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// When a setting is wrong or the outbox has a channel of this kind already. A broker that cannot be reached is no
+    /// When a setting is wrong or the outbox has a channel of this name already. A broker that cannot be reached is no
     /// error: the records wait.
-    pub fn spawn(outbox: &Outbox, settings: ChannelSettings) -> Result<Self, ChannelError> {
-        let name = settings.name();
-        let sink: Box<dyn Sink> = match settings {
+    pub fn spawn(outbox: &Outbox, channel: impl Into<NamedChannel>) -> Result<Self, ChannelError> {
+        let channel = channel.into();
+        let name = channel.name().to_owned();
+        let sink: Box<dyn Sink> = match channel.settings {
             ChannelSettings::Kafka(settings) => Box::new(kafka::Kafka::new(settings)?),
             ChannelSettings::Filesystem(settings) => {
                 Box::new(filesystem::Filesystem::new(settings)?)
             }
         };
-        Self::start(outbox, name, sink)
+        Self::start(outbox, &name, sink)
     }
 
-    fn start(
-        outbox: &Outbox,
-        name: &'static str,
-        sink: Box<dyn Sink>,
-    ) -> Result<Self, ChannelError> {
+    fn start(outbox: &Outbox, name: &str, sink: Box<dyn Sink>) -> Result<Self, ChannelError> {
         let reader = outbox.reader(name)?;
         let watch = reader.watch();
         let state = Arc::new(State::new(name));
@@ -158,13 +175,26 @@ impl Channel {
 
     /// Sends what is durable, for `grace` at most, and stops. Close the outbox first, so that there is an end to it.
     pub fn stop(mut self, grace: Duration) -> Drained {
-        self.halt(grace);
+        self.halt(Instant::now() + grace);
         Drained { waiting_records: self.watch.waiting_records() }
     }
 
-    fn halt(&mut self, grace: Duration) {
-        self.state.stop_at(Instant::now() + grace);
+    /// Stops several channels within one `grace`; the answers are in their order.
+    pub fn stop_all(mut channels: Vec<Self>, grace: Duration) -> Vec<Drained> {
+        let end = Instant::now() + grace;
+        channels.iter().for_each(|channel| channel.begin_stop(end));
+        channels.iter_mut().for_each(|channel| channel.halt(end));
+        let left = channels.iter().map(|channel| channel.watch.waiting_records());
+        left.map(|waiting_records| Drained { waiting_records }).collect()
+    }
+
+    fn begin_stop(&self, end: Instant) {
+        self.state.stop_at(end);
         self.watch.wake_readers();
+    }
+
+    fn halt(&mut self, end: Instant) {
+        self.begin_stop(end);
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!(channel = self.state.name, "Channel panicked");
         }
@@ -174,7 +204,7 @@ impl Channel {
 impl Drop for Channel {
     fn drop(&mut self) {
         if self.thread.is_some() {
-            self.halt(Duration::ZERO);
+            self.halt(Instant::now());
         }
     }
 }

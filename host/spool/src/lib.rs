@@ -12,7 +12,9 @@ pub mod channel;
 mod outbox;
 pub mod source;
 
-pub use channel::{Channel, ChannelError, ChannelSettings, ChannelStatus, Drained, SettingsError};
+pub use channel::{
+    Channel, ChannelError, ChannelSettings, ChannelStatus, Drained, NamedChannel, SettingsError,
+};
 pub use outbox::{
     Batch, Class, CloseError, CursorStatus, Entry, Gap, GapReason, Losses, OpenError, Outbox,
     OutboxSettings, OutboxState, OutboxStatus, ReadError, Reader, Receipt, Refusals, Refused,

@@ -67,6 +67,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+pub(crate) use self::cursor::is_name as is_channel_name;
 pub use self::gaps::{Gap, GapReason, Losses};
 pub(crate) use self::reader::Watch;
 pub use self::reader::{Batch, Entry, ReadError, Reader};

@@ -96,7 +96,7 @@ fn channels(all: &[ChannelStatus], out: &mut Writer<'_>) -> fmt::Result {
     let mut counters = |name, value: fn(&ChannelStatus) -> u64| {
         out.counters(
             name,
-            all.iter().map(|channel| ([("channel", channel.channel)], value(channel))),
+            all.iter().map(|channel| ([("channel", &*channel.channel)], value(channel))),
         )
     };
     counters(Name::ChannelSent, |channel| channel.sent_messages)?;
@@ -105,7 +105,10 @@ fn channels(all: &[ChannelStatus], out: &mut Writer<'_>) -> fmt::Result {
     counters(Name::ChannelRejected, |channel| channel.rejected_records)?;
     counters(Name::ChannelLost, |channel| channel.lost_records)?;
     let mut gauges = |name, value: fn(&ChannelStatus) -> u64| {
-        out.gauges(name, all.iter().map(|channel| ([("channel", channel.channel)], value(channel))))
+        out.gauges(
+            name,
+            all.iter().map(|channel| ([("channel", &*channel.channel)], value(channel))),
+        )
     };
     gauges(Name::ChannelInflight, |channel| channel.in_flight_records)?;
     gauges(Name::ChannelPaused, |channel| u64::from(channel.paused.is_some()))

@@ -7,7 +7,7 @@ use crate::{files, logging};
 use engine::{Engine, Package};
 use gateway::{Deployment, DrainReport, Gateway};
 use parking_lot::Mutex;
-use spool::{Channel, ChannelError, ChannelSettings, OpenError, Outbox};
+use spool::{Channel, ChannelError, NamedChannel, OpenError, Outbox};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     let deployment = deployment(&config, &engine, &package)?;
     let id = deployment.id.clone();
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
-    let spooler = Spooler::start(&outbox, config.channel.clone())?;
+    let spooler = Spooler::start(&outbox, &config.channels)?;
     name_idle_channels(&outbox);
     let gateway = Gateway::new(
         deployment,
@@ -57,9 +57,9 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     Ok(drain(&drained, &outbox, &spooler, config.gateway.grace))
 }
 
-/// The channel that drains the outbox, if there is one. The gateway asks after it while it runs; at the end it is
-/// taken out and stopped.
-struct Spooler(Arc<Mutex<Option<Channel>>>);
+/// The channels that drain the outbox, if there are any. The gateway asks after them while they run; at the end they
+/// are taken out and stopped.
+struct Spooler(Arc<Mutex<Vec<Channel>>>);
 
 /// Says which channels of former runs hold records back that nobody fetches now.
 fn name_idle_channels(outbox: &Outbox) {
@@ -73,26 +73,36 @@ fn name_idle_channels(outbox: &Outbox) {
 }
 
 impl Spooler {
-    fn start(outbox: &Outbox, settings: Option<ChannelSettings>) -> Result<Self, CliError> {
-        let channel = settings.map(|settings| Channel::spawn(outbox, settings)).transpose();
-        let channel = channel.map_err(|error| match error {
-            ChannelError::Setting { .. } | ChannelError::Kafka { .. } => {
-                CliError::Usage(format!("failed to {}", chain(&error)))
-            }
-            error => unavailable("start the spooler", error),
-        })?;
-        Ok(Self(Arc::new(Mutex::new(channel))))
+    fn start(outbox: &Outbox, channels: &[NamedChannel]) -> Result<Self, CliError> {
+        let spawn = |channel: &NamedChannel| {
+            Channel::spawn(outbox, channel.clone()).map_err(|error| spooler_fault(channel, error))
+        };
+        let channels = channels.iter().map(spawn).collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(Mutex::new(channels))))
     }
 
     fn probe(&self) -> gateway::ChannelProbe {
-        let channel = Arc::clone(&self.0);
-        Box::new(move || channel.lock().iter().map(Channel::status).collect())
+        let channels = Arc::clone(&self.0);
+        Box::new(move || channels.lock().iter().map(Channel::status).collect())
     }
 
-    /// Lets the channel send for `grace` at most, and gives the records that stay in the outbox.
+    /// Lets the channels send for `grace` at most, and gives the records that stay in the outbox for one of them.
     fn stop(&self, grace: Duration) -> u64 {
-        let channel = self.0.lock().take();
-        channel.map_or(0, |channel| channel.stop(grace).waiting_records)
+        let channels = std::mem::take(&mut *self.0.lock());
+        let left = Channel::stop_all(channels, grace);
+        left.iter().map(|channel| channel.waiting_records).max().unwrap_or(0)
+    }
+}
+
+fn spooler_fault(channel: &NamedChannel, error: ChannelError) -> CliError {
+    match error {
+        ChannelError::Setting { .. }
+        | ChannelError::Secret { .. }
+        | ChannelError::SameName { .. }
+        | ChannelError::Kafka { .. } => {
+            CliError::Usage(format!("channel {:?}: failed to {}", channel.name(), chain(&error)))
+        }
+        error => unavailable(&format!("start channel {:?}", channel.name()), error),
     }
 }
 
@@ -141,12 +151,18 @@ fn announce(
         model = %manifest.name,
         version = %manifest.version,
         digest = %package.digest(),
-        spooler = config.channel.as_ref().map_or("none", |channel| channel.name()),
+        spooler = channel_names(config),
         outbox = %config.outbox_dir.display(),
         "Serving"
     );
     eprintln!("listening on http://{}", reachable(address));
     Ok(())
+}
+
+/// The names of the channels, for the log.
+fn channel_names(config: &Config) -> String {
+    let names: Vec<&str> = config.channels.iter().map(NamedChannel::name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// An address that can be called: 0.0.0.0 is none.

@@ -4,7 +4,7 @@ use super::{DEFAULTS, Raw};
 use crate::cli::Serve;
 use crate::error::CliError;
 use serde::Deserialize;
-use spool::ChannelSettings;
+use spool::{ChannelSettings, NamedChannel};
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::{Table, Value};
@@ -44,42 +44,108 @@ fn merge(table: &mut Table, over: Table) {
     }
 }
 
-/// The channel that flags and environment name, or else that of the file.
+/// A flag's value, with the name that the library has for it, its key in a table, and the kind of spooler it is for.
+type Detail = (Option<String>, &'static str, &'static str, &'static str);
+
+/// What the flags say about one kind of spooler.
+fn details(args: &Serve) -> [Detail; 3] {
+    let spool_dir = args.spool_dir.as_ref().map(|dir| dir.display().to_string());
+    [
+        (args.kafka_brokers.clone(), "MLOPS_KAFKA_BOOTSTRAP_SERVERS", "bootstrap_servers", "kafka"),
+        (args.kafka_topic.clone(), "MLOPS_KAFKA_TOPIC_NAME", "topic", "kafka"),
+        (spool_dir, "MLOPS_FILESYSTEM_DIRECTORY", "directory", "filesystem"),
+    ]
+}
+
+/// The channels that flags and environment name, or else those of the file.
 ///
-/// A spooler that they name replaces the file's table whole: half of one broker's settings and half of another's is
+/// Spoolers that they name replace the file's whole: half of one broker's settings and half of another's is
 /// nothing that anybody means.
-pub(super) fn channel(
+pub(super) fn channels(
     args: &Serve,
     environment: &BTreeMap<String, String>,
-    mut table: Table,
-) -> Result<Option<ChannelSettings>, CliError> {
-    let spool_dir = args.spool_dir.as_ref().map(|dir| dir.display().to_string());
-    let flags = [
-        (&args.kafka_brokers, "MLOPS_KAFKA_BOOTSTRAP_SERVERS", "bootstrap_servers", "kafka"),
-        (&args.kafka_topic, "MLOPS_KAFKA_TOPIC_NAME", "topic", "kafka"),
-        (&spool_dir, "MLOPS_FILESYSTEM_DIRECTORY", "directory", "filesystem"),
-    ];
-    let named = args.spooler.is_some()
-        || environment.get(SPOOLER_TYPE).is_some_and(|kind| !kind.trim().is_empty())
+    spooler: &Value,
+) -> Result<Vec<NamedChannel>, CliError> {
+    let named = environment.get(SPOOLER_TYPE).is_some_and(|kind| !kind.trim().is_empty())
         || environment.contains_key("MLOPS_OUTPUT_TYPE");
-    if named {
-        let mut variables = environment.clone();
-        let given = args.spooler.iter().map(|kind| (SPOOLER_TYPE, kind.clone()));
-        let details = flags.iter().filter_map(|(flag, name, ..)| Some((*name, (*flag).clone()?)));
-        variables.extend(given.chain(details).map(|(name, value)| (name.to_owned(), value)));
-        return ChannelSettings::from_env_map(&variables).map_err(settings);
+    let channels = if !args.spooler.is_empty() || !args.channel.is_empty() {
+        of_flags(args, environment)?
+    } else if named {
+        of_names(&details(args), environment)?.into_iter().collect()
+    } else {
+        of_tables(args, spooler)?
+    };
+    NamedChannel::check_all(&channels).map_err(|error| wrong(&error))?;
+    Ok(channels)
+}
+
+/// The channels of `--spooler` and `--channel`.
+fn of_flags(
+    args: &Serve,
+    environment: &BTreeMap<String, String>,
+) -> Result<Vec<NamedChannel>, CliError> {
+    let details = details(args);
+    let asked = |kind: &str| args.spooler.iter().any(|asked| asked.eq_ignore_ascii_case(kind));
+    if let Some((.., kind)) = details.iter().find(|(flag, .., kind)| flag.is_some() && !asked(kind))
+    {
+        return Err(needs_spooler(kind));
     }
-    let kind = table.get("type").and_then(Value::as_str).unwrap_or("none").to_owned();
-    for (flag, _, key, of) in flags {
+    if asked("none") && args.spooler.len() + args.channel.len() > 1 {
+        return Err(CliError::Usage("--spooler none cannot stand beside another one".into()));
+    }
+    let mut channels = Vec::new();
+    for kind in &args.spooler {
+        let mut environment = environment.clone();
+        environment.insert(SPOOLER_TYPE.into(), kind.clone());
+        channels.extend(of_names(&details, &environment)?);
+    }
+    for text in &args.channel {
+        channels.extend(NamedChannel::from_config_string(text, environment).map_err(settings)?);
+    }
+    Ok(channels)
+}
+
+/// The channel of the library's names, with what the flags say over them.
+fn of_names(
+    details: &[Detail],
+    environment: &BTreeMap<String, String>,
+) -> Result<Option<NamedChannel>, CliError> {
+    let mut variables = environment.clone();
+    let given = details.iter().filter_map(|(flag, name, ..)| Some((*name, flag.clone()?)));
+    variables.extend(given.map(|(name, value)| (name.to_owned(), value)));
+    let settings = ChannelSettings::from_env_map(&variables).map_err(self::settings)?;
+    Ok(settings.map(NamedChannel::from))
+}
+
+/// The channels of the file, with what the flags say over them.
+fn of_tables(args: &Serve, spooler: &Value) -> Result<Vec<NamedChannel>, CliError> {
+    let tables: Option<Vec<Table>> = match spooler {
+        Value::Table(table) => Some(vec![table.clone()]),
+        Value::Array(tables) => tables.iter().map(|table| table.as_table().cloned()).collect(),
+        _ => None,
+    };
+    let mut tables = tables.ok_or_else(|| {
+        CliError::Usage("`spooler` must be a table [spooler], or several [[spooler]]".into())
+    })?;
+    for (flag, _, key, of) in details(args) {
         let Some(value) = flag else { continue };
-        if kind != of {
-            return Err(CliError::Usage(format!(
-                "a flag for the {of} spooler needs --spooler {of}"
-            )));
+        let mut meant = tables.iter_mut().filter(|table| kind(table) == of);
+        match (meant.next(), meant.next()) {
+            (Some(table), None) => drop(table.insert(key.into(), Value::String(value))),
+            (None, _) => return Err(needs_spooler(of)),
+            (Some(_), Some(_)) => {
+                return Err(CliError::Usage(format!(
+                    "the file has several {of} spoolers, and a flag cannot say which it means"
+                )));
+            }
         }
-        table.insert(key.into(), Value::String(value.clone()));
     }
-    if kind == "none" {
+    let channels = tables.into_iter().map(of_table);
+    channels.filter_map(Result::transpose).collect()
+}
+
+fn of_table(mut table: Table) -> Result<Option<NamedChannel>, CliError> {
+    if kind(&table) == "none" {
         return match table.keys().find(|key| *key != "type") {
             Some(key) => Err(CliError::Usage(format!(
                 "spooler.{key} needs spooler.type to be kafka or filesystem"
@@ -87,12 +153,23 @@ pub(super) fn channel(
             None => Ok(None),
         };
     }
-    let wrong = |error: &dyn std::fmt::Display| {
-        CliError::Usage(format!("the settings under [spooler] are wrong: {error}"))
-    };
-    let channel = ChannelSettings::deserialize(table).map_err(|error| wrong(&error))?;
-    channel.check().map_err(|error| wrong(&error))?;
-    Ok(Some(channel))
+    let name = table.remove("name").map(String::deserialize).transpose();
+    let name = name.map_err(|error| wrong(&format!("name: {}", error.to_string().trim_end())))?;
+    let settings = ChannelSettings::deserialize(table).map_err(|error| wrong(&error))?;
+    NamedChannel::new(name, settings).map(Some).map_err(|error| wrong(&error))
+}
+
+/// The kind of spooler that a table is about.
+fn kind(table: &Table) -> &str {
+    table.get("type").and_then(Value::as_str).unwrap_or("none")
+}
+
+fn needs_spooler(kind: &str) -> CliError {
+    CliError::Usage(format!("a flag for the {kind} spooler needs --spooler {kind}"))
+}
+
+fn wrong(error: &dyn std::fmt::Display) -> CliError {
+    CliError::Usage(format!("the settings under [spooler] are wrong: {error}"))
 }
 
 /// What the library's other names say.

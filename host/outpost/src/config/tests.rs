@@ -1,12 +1,19 @@
 use super::*;
 use crate::cli::{Cli, Command};
 use clap::Parser as _;
+use spool::ChannelSettings;
 
 fn load(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, CliError> {
     let line = ["outpost", "serve"].iter().chain(flags);
     let Command::Serve(args) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
     let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
     Config::load(&args, environment.collect())
+}
+
+/// The one channel of the settings.
+fn only(config: Config) -> ChannelSettings {
+    assert_eq!(config.channels.len(), 1, "{:?}", config.channels);
+    config.channels.into_iter().next().unwrap().settings
 }
 
 fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
@@ -34,7 +41,7 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
     assert_eq!(format!("{:?}", config.engine), format!("{:?}", EngineSettings::default()));
     assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
     assert_eq!(config.outbox, OutboxSettings::default());
-    assert_eq!(config.channel, None);
+    assert_eq!(config.channels, []);
 }
 
 #[test]
@@ -67,14 +74,14 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
             assert!(commented.iter().any(|line| line.starts_with(key)), "{kind}: {key}");
         }
         let text = format!("[spooler]\ntype = \"{kind}\"\n{}", commented.join("\n"));
-        let from_comments = with_file(&text, &[]).unwrap().channel.unwrap();
+        let from_comments = only(with_file(&text, &[]).unwrap());
         let needed = if kind == "kafka" {
             "bootstrap_servers = \"localhost:9092\"\ntopic = \"mlops\""
         } else {
             "directory = \"spool\""
         };
         let defaults = with_file(&format!("[spooler]\ntype = \"{kind}\"\n{needed}"), &[]);
-        assert_eq!(from_comments, defaults.unwrap().channel.unwrap());
+        assert_eq!(from_comments, only(defaults.unwrap()));
     }
 }
 
@@ -97,9 +104,7 @@ fn each_layer_wins_over_the_one_below() {
     );
     let of_both = of_both.unwrap();
     assert_eq!(of_both.deployment_id.as_deref(), Some("of-the-environment"));
-    let Some(ChannelSettings::Kafka(kafka)) = of_both.channel else {
-        panic!("{:?}", of_both.channel)
-    };
+    let ChannelSettings::Kafka(kafka) = only(of_both) else { panic!("another kind") };
     assert_eq!(
         (kafka.topic.as_str(), kafka.bootstrap_servers.as_str()),
         ("of-the-flag", "broker:9092")
@@ -124,4 +129,63 @@ fn what_is_wrong_is_named() {
         said(load(&["--model", "m", "--spooler", "kafka"], &[]))
             .contains("MLOPS_KAFKA_BOOTSTRAP_SERVERS")
     );
+}
+
+#[test]
+fn channels_may_be_several_each_with_a_name() {
+    let names = |config: &Config| {
+        config.channels.iter().map(|channel| channel.name().to_owned()).collect::<Vec<_>>()
+    };
+    let text = r#"
+        [[spooler]]
+        type = "kafka"
+        bootstrap_servers = "b:1"
+        topic = "t"
+        [[spooler]]
+        type = "filesystem"
+        directory = "/a"
+        [[spooler]]
+        type = "filesystem"
+        name = "archive"
+        directory = "/b"
+    "#;
+    assert_eq!(names(&with_file(text, &[]).unwrap()), ["kafka", "filesystem", "archive"]);
+    let flagged = with_file(text, &["--kafka-topic", "of-the-flag"]).unwrap();
+    let ChannelSettings::Kafka(kafka) = &flagged.channels[0].settings else {
+        panic!("{flagged:?}")
+    };
+    assert_eq!(kafka.topic, "of-the-flag");
+    let both = ["--spooler", "kafka", "--spooler", "FILESYSTEM", "--spool-dir", "/s"];
+    let broker = ["--kafka-brokers", "b:1", "--kafka-topic", "t"];
+    let string = ["--channel", "spooler_type=filesystem;name=archive;directory=/b"];
+    let flags = [&both[..], &broker, &string].concat();
+    assert_eq!(names(&with_file(text, &flags).unwrap()), ["kafka", "filesystem", "archive"]);
+    assert_eq!(names(&with_file(text, &string).unwrap()), ["archive"]);
+    assert_eq!(names(&with_file(text, &["--spooler", "none"]).unwrap()), [""; 0]);
+}
+
+#[test]
+fn what_is_wrong_with_several_channels_is_named() {
+    let two = |first: &str, second: &str| {
+        format!(
+            "[[spooler]]\ntype = \"filesystem\"\ndirectory = \"/a\"\n{first}\n\
+             [[spooler]]\ntype = \"filesystem\"\ndirectory = \"/b\"\n{second}\n"
+        )
+    };
+    let cases = [
+        (two("", ""), &[][..], "two have the name \"filesystem\""),
+        (two("name = \"a\"", "name = \"a\""), &[], "two have the name \"a\""),
+        (two("name = \"A\"", ""), &[], "1 to 32 of a-z"),
+        (two("name = 3", ""), &[], "name: invalid type"),
+        (two("name = \"a\"", ""), &["--spool-dir", "/c"], "cannot say which"),
+        (two("name = \"a\"", ""), &["--kafka-topic", "t"], "--spooler kafka"),
+        ("spooler = 3".to_owned(), &[], "[[spooler]]"),
+        (String::new(), &["--spooler", "none", "--spooler", "kafka"], "none cannot stand"),
+        (String::new(), &["--spooler", "filesystem", "--kafka-topic", "t"], "--spooler kafka"),
+        (String::new(), &["--channel", "spooler_type=filesystem;dir=/x"], "DIRECTORY"),
+    ];
+    for (text, flags, says) in cases {
+        let said = said(with_file(&text, flags));
+        assert!(said.contains(says), "{text} {flags:?}: {said}");
+    }
 }

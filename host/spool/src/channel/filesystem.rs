@@ -8,6 +8,8 @@
 //! A record is delivered when its file is synced. A half line at the end of the newest file, left by a crash, is
 //! cut off before anything is appended: its record is sent again anyway.
 
+mod variables;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use record::wire::{Limits, Message};
 
+pub(super) use self::variables::{VARIABLES, read};
 use super::{Answer, ChannelError, Parcel, Retry, Sink};
 
 /// Most bytes of a file by default.
@@ -88,6 +91,20 @@ impl FilesystemSettings {
             rows_per_message: ROWS_PER_MESSAGE,
         }
     }
+
+    /// Names the first setting that cannot be.
+    pub(super) fn check(&self) -> Result<(), ChannelError> {
+        let rules = [
+            ("directory", "the path of a directory", !self.directory.as_os_str().is_empty()),
+            ("max_file_bytes", "at least 1", self.max_file_bytes > 0),
+            ("max_files", "at least 1", self.max_files > 0),
+            ("rows_per_message", "at least 1", self.rows_per_message > 0),
+        ];
+        match rules.into_iter().find(|(_, _, holds)| !holds) {
+            Some((setting, must_be, _)) => Err(ChannelError::Setting { setting, must_be }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Spool {
@@ -100,19 +117,8 @@ impl Spool {
 
 impl Filesystem {
     pub(super) fn new(settings: FilesystemSettings) -> Result<Self, ChannelError> {
-        let wrong = |setting, must_be| Err(ChannelError::Setting { setting, must_be });
-        if settings.directory.as_os_str().is_empty() {
-            return wrong("directory", "the path of a directory");
-        }
-        if settings.max_file_bytes == 0 {
-            return wrong("max_file_bytes", "at least 1");
-        }
-        if settings.max_files == 0 {
-            return wrong("max_files", "at least 1");
-        }
-        let Some(rows) = NonZeroUsize::new(settings.rows_per_message) else {
-            return wrong("rows_per_message", "at least 1");
-        };
+        settings.check()?;
+        let rows = NonZeroUsize::new(settings.rows_per_message).unwrap_or(NonZeroUsize::MIN);
         Ok(Self { settings, rows, open: None, written: Vec::new(), answers: Vec::new() })
     }
 

@@ -82,7 +82,7 @@ enum Turn {
 
 impl Forwarder {
     pub(super) fn new(reader: Reader, sink: Box<dyn Sink>, state: Arc<State>, dir: &Path) -> Self {
-        let rejected = Rejected::new(dir, state.name);
+        let rejected = Rejected::new(dir, &state.name);
         Self {
             reader,
             sink,

@@ -9,20 +9,24 @@
 //! | what the client says | then |
 //! |---|---|
 //! | timed out, purged, connection trouble | retry soon |
-//! | no such topic, not permitted, wrong credentials | pause; nobody creates a topic by a typo |
+//! | no such topic, not permitted, wrong credentials, no token | pause; nobody creates a topic by a typo |
 //! | message or batch too large | rejected; the channel finds out which one it was |
 //! | fatal | the producer is built anew, retry soon |
 //! | anything else | retry soon; never given up |
 
+mod oauth;
+mod security;
 mod settings;
+mod variables;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
@@ -31,7 +35,10 @@ use rdkafka::producer::{
 };
 use record::wire::{Limits, Message, RecordId};
 
-pub use self::settings::{Compression, KafkaSettings, SaslSettings, SecurityProtocol, TlsSettings};
+use self::oauth::TokenFile;
+pub use self::security::{SaslMechanism, SaslSettings, SecurityProtocol, TlsSettings};
+pub use self::settings::{Compression, KafkaSettings, MessageKey};
+pub(super) use self::variables::{VARIABLES, read};
 use super::{Answer, ChannelError, Parcel, Retry, Sink};
 
 /// How long one look for the topic may take; it also bounds how late a stop is noticed.
@@ -40,6 +47,8 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
 const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a message may wait for room in the client's queue.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the client may take to ask for its first token.
+const TOKEN_TIMEOUT: Duration = Duration::from_secs(1);
 /// The version of the envelope, for the header.
 const SCHEMA_VERSION: &str = "2";
 
@@ -51,7 +60,7 @@ pub(super) struct Kafka {
     rows: NonZeroUsize,
     config: ClientConfig,
     client: Option<Client>,
-    reports: Arc<Mutex<Vec<Report>>>,
+    said: Arc<Said>,
     /// Messages without a report, and the worst answer so far, by record.
     open: HashMap<u64, Open>,
     answers: Vec<(u64, Answer)>,
@@ -68,12 +77,36 @@ struct Open {
     answer: Answer,
 }
 
+/// What the client said since it was asked last.
+#[derive(Default)]
+struct Said {
+    reports: Mutex<Vec<Report>>,
+    /// Why no broker lets us in, while that is so. The client tells it here, and to whoever waits only that time is up.
+    refused: Mutex<Option<String>>,
+    /// Whether it has asked for a token.
+    asked: AtomicBool,
+}
+
 /// Takes the client's reports and what it has to say.
 struct Context {
-    reports: Arc<Mutex<Vec<Report>>>,
+    said: Arc<Said>,
+    tokens: Option<TokenFile>,
 }
 
 impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(
+        &self,
+        _config: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.said.asked.store(true, Ordering::Relaxed);
+        match &self.tokens {
+            Some(file) => Ok(file.token()?),
+            None => Err("there is no sasl.token_file".into()),
+        }
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         match level {
             RDKafkaLogLevel::Emerg
@@ -91,6 +124,15 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(%error, reason, "Kafka client has trouble");
+        match error.rdkafka_error_code() {
+            Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL) => {
+                // Times and counts that follow would make the same trouble look new each time.
+                let reason = reason.split(" (after ").next().unwrap_or(reason);
+                *self.said.refused.lock() = Some(reason.to_owned());
+            }
+            Some(Code::BrokerTransportFailure | Code::Resolve) => *self.said.refused.lock() = None,
+            _ => {}
+        }
     }
 }
 
@@ -103,22 +145,20 @@ impl ProducerContext for Context {
             Ok(_stored) => Ok(()),
             Err((error, _)) => Err(error.rdkafka_error_code().unwrap_or(Code::Unknown)),
         };
-        self.reports.lock().push(Report { seq: *seq, result });
+        self.said.reports.lock().push(Report { seq: *seq, result });
     }
 }
 
 impl Kafka {
     pub(super) fn new(settings: KafkaSettings) -> Result<Self, ChannelError> {
         let config = settings.client_config()?;
-        let rows = NonZeroUsize::new(settings.rows_per_message);
-        let rows = rows
-            .ok_or(ChannelError::Setting { setting: "rows_per_message", must_be: "at least 1" })?;
+        let rows = NonZeroUsize::new(settings.rows_per_message).unwrap_or(NonZeroUsize::MIN);
         let mut kafka = Self {
             settings,
             rows,
             config,
             client: None,
-            reports: Arc::default(),
+            said: Arc::default(),
             open: HashMap::new(),
             answers: Vec::new(),
         };
@@ -129,7 +169,8 @@ impl Kafka {
 
     fn connect(&self) -> Result<Client, KafkaError> {
         use rdkafka::config::FromClientConfigAndContext as _;
-        let context = Context { reports: Arc::clone(&self.reports) };
+        let tokens = self.settings.security().tokens();
+        let context = Context { said: Arc::clone(&self.said), tokens };
         BaseProducer::<Context, NoCustomPartitioner>::from_config_and_context(&self.config, context)
     }
 
@@ -137,9 +178,17 @@ impl Kafka {
     fn produce(&self, client: &Client, parcel: &Parcel<'_>, message: &Message) -> Result<(), Code> {
         let until = Instant::now() + QUEUE_TIMEOUT;
         let mut record = BaseRecord::with_opaque_to(&self.settings.topic, Box::new(parcel.id.seq))
-            .key(parcel.deployment_id)
             .payload(&message.body)
             .headers(headers(parcel.id, &message.body));
+        let store;
+        record.key = match self.settings.key {
+            MessageKey::Deployment => Some(parcel.deployment_id),
+            MessageKey::Store => {
+                store = parcel.id.store.to_string();
+                Some(&*store)
+            }
+            MessageKey::None => None,
+        };
         loop {
             let (error, refused) = match client.send(record) {
                 Ok(()) => return Ok(()),
@@ -154,9 +203,19 @@ impl Kafka {
         }
     }
 
+    /// Serves the client's events; a client that logs in with a token gets its first one before it is asked for more.
+    fn await_token(&self, client: &Client) {
+        let until = Instant::now() + TOKEN_TIMEOUT;
+        client.poll(Duration::ZERO);
+        let waits = self.settings.security().tokens().is_some();
+        while waits && !self.said.asked.load(Ordering::Relaxed) && Instant::now() < until {
+            client.poll(Duration::from_millis(10));
+        }
+    }
+
     /// Turns reports into answers: a record is answered once all its messages are.
     fn take_reports(&mut self) {
-        let reports = std::mem::take(&mut *self.reports.lock());
+        let reports = std::mem::take(&mut *self.said.reports.lock());
         for Report { seq, result } in reports {
             // Reports of records that were forgotten find nothing here.
             let Some(open) = self.open.get_mut(&seq) else { continue };
@@ -189,13 +248,20 @@ impl Sink for Kafka {
             None => self.connect().map_err(|error| soon(&self.settings, plain(&error)))?,
         };
         let topic = &self.settings.topic;
-        client.poll(Duration::ZERO);
+        self.await_token(&client);
         let looked = client.client().fetch_metadata(Some(topic), METADATA_TIMEOUT);
+        client.poll(Duration::ZERO);
         self.client = Some(client);
-        let metadata = looked.map_err(|error| match error.rdkafka_error_code() {
-            Some(code) => retry(&self.settings, code),
-            None => soon(&self.settings, plain(&error)),
+        let metadata = looked.map_err(|error| {
+            if let Some(why) = self.said.refused.lock().clone() {
+                return operator(&self.settings, why);
+            }
+            match error.rdkafka_error_code() {
+                Some(code) => retry(&self.settings, code),
+                None => soon(&self.settings, plain(&error)),
+            }
         })?;
+        *self.said.refused.lock() = None;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| found.error()) {
             Some(Some(error)) => Err(retry(&self.settings, Code::from(error))),
@@ -251,7 +317,7 @@ impl Sink for Kafka {
             }
         }
         // A late report must not be taken for one of the next attempt.
-        self.reports.lock().clear();
+        self.said.reports.lock().clear();
     }
 }
 
@@ -266,7 +332,7 @@ fn sort(settings: &KafkaSettings, code: Code) -> Answer {
 }
 
 fn retry(settings: &KafkaSettings, code: Code) -> Retry {
-    let operator = matches!(
+    let needs_operator = matches!(
         code,
         Code::UnknownTopic
             | Code::UnknownTopicOrPartition
@@ -280,11 +346,11 @@ fn retry(settings: &KafkaSettings, code: Code) -> Retry {
             | Code::SSL
     );
     let why = describe(settings, code);
-    if operator {
-        let after = Duration::from_millis(settings.retry_operator_ms);
-        return Retry { after, why, paused: true };
-    }
-    soon(settings, why)
+    if needs_operator { operator(settings, why) } else { soon(settings, why) }
+}
+
+fn operator(settings: &KafkaSettings, why: String) -> Retry {
+    Retry { after: Duration::from_millis(settings.retry_operator_ms), why, paused: true }
 }
 
 fn soon(settings: &KafkaSettings, why: String) -> Retry {

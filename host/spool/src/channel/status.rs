@@ -8,8 +8,8 @@ use parking_lot::{Condvar, Mutex};
 /// A picture of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelStatus {
-    /// The channel's name, `kafka` or `filesystem`.
-    pub channel: &'static str,
+    /// The channel's name.
+    pub channel: String,
     /// Messages handed to the other side, resent ones too.
     pub sent_messages: u64,
     /// Records that the other side has.
@@ -32,7 +32,7 @@ pub struct ChannelStatus {
 
 #[derive(Debug)]
 pub(super) struct State {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) sent_messages: AtomicU64,
     pub(super) delivered: AtomicU64,
     pub(super) retries: AtomicU64,
@@ -51,9 +51,9 @@ struct Trouble {
 }
 
 impl State {
-    pub(super) fn new(name: &'static str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         Self {
-            name,
+            name: name.to_owned(),
             sent_messages: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             retries: AtomicU64::new(0),
@@ -70,7 +70,7 @@ impl State {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let trouble = self.trouble.lock();
         ChannelStatus {
-            channel: self.name,
+            channel: self.name.clone(),
             sent_messages: load(&self.sent_messages),
             delivered_records: load(&self.delivered),
             retries: load(&self.retries),

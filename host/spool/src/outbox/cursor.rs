@@ -91,7 +91,7 @@ pub(super) struct CursorPlace<'a> {
 }
 
 /// Whether a channel may have this name; it becomes part of file names.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     (1..=NAME_BYTES).contains(&name.len())
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }

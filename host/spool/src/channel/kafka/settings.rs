@@ -4,7 +4,8 @@
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
-use crate::channel::{ChannelError, Secret};
+use super::security::{SaslSettings, Security, SecurityProtocol, TlsSettings};
+use crate::channel::ChannelError;
 
 /// Most rows of a message by default, as the public library has it.
 pub(super) const ROWS_PER_MESSAGE: usize = 97;
@@ -60,6 +61,8 @@ pub struct KafkaSettings {
     pub bootstrap_servers: String,
     /// The topic. It must exist.
     pub topic: String,
+    /// What the key of a message is.
+    pub key: MessageKey,
     /// What this client calls itself.
     pub client_id: String,
     /// Most rows of a message.
@@ -102,6 +105,10 @@ pub struct KafkaSettings {
 pub enum Compression {
     /// Not at all.
     None,
+    /// Deflate.
+    Gzip,
+    /// Snappy.
+    Snappy,
     /// LZ4.
     Lz4,
     /// Zstandard.
@@ -109,45 +116,17 @@ pub enum Compression {
     Zstd,
 }
 
-/// How the connection is protected.
+/// What the key of a message is. Messages with one key stay in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SecurityProtocol {
-    /// Not at all.
+pub enum MessageKey {
+    /// The deployment's id: a deployment's records are in order, and one reader of a group has them all.
     #[default]
-    Plaintext,
-    /// TLS.
-    Ssl,
-    /// A log-in over a bare connection.
-    SaslPlaintext,
-    /// A log-in over TLS.
-    SaslSsl,
-}
-
-/// Whom to trust, and who we are. The broker's certificate is always checked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TlsSettings {
-    /// File with the certificates to trust; without it the system's.
-    pub ca_location: Option<String>,
-    /// File with our certificate.
-    pub certificate_location: Option<String>,
-    /// File with our key.
-    pub key_location: Option<String>,
-    /// The key's password.
-    pub key_password: Option<Secret>,
-}
-
-/// A log-in.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SaslSettings {
-    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
-    pub mechanism: String,
-    /// The user's name.
-    pub username: String,
-    /// The user's password.
-    pub password: Secret,
+    Deployment,
+    /// The outbox's id: all records of a gateway are in order.
+    Store,
+    /// No key, as the public library has it: records are spread evenly, in no order.
+    None,
 }
 
 impl Default for KafkaSettings {
@@ -155,6 +134,7 @@ impl Default for KafkaSettings {
         Self {
             bootstrap_servers: String::new(),
             topic: String::new(),
+            key: MessageKey::default(),
             client_id: "outpost".to_owned(),
             rows_per_message: ROWS_PER_MESSAGE,
             message_bytes: MESSAGE_BYTES,
@@ -188,10 +168,6 @@ impl KafkaSettings {
     }
 
     pub(in crate::channel) fn check(&self) -> Result<(), ChannelError> {
-        let uses_sasl = matches!(
-            self.security_protocol,
-            SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl
-        );
         let text = |value: &str| !value.trim().is_empty() && !value.contains('\0');
         let rules = [
             (
@@ -208,23 +184,25 @@ impl KafkaSettings {
                 "more than linger_ms",
                 self.delivery_timeout_ms > self.linger_ms,
             ),
-            (
-                "sasl",
-                "given exactly with security_protocol sasl_plaintext or sasl_ssl",
-                self.sasl.is_some() == uses_sasl,
-            ),
+            ("rows_per_message", "at least 1", self.rows_per_message > 0),
         ];
         match rules.into_iter().find(|(_, _, holds)| !holds) {
             Some((setting, must_be, _)) => Err(ChannelError::Setting { setting, must_be }),
-            None => Ok(()),
+            None => self.security().check(),
         }
+    }
+
+    /// How the connection is protected and who we are.
+    pub(super) fn security(&self) -> Security<'_> {
+        let Self { security_protocol, tls, sasl, .. } = self;
+        Security { protocol: *security_protocol, tls, sasl: sasl.as_ref() }
     }
 
     /// The client's settings.
     ///
     /// # Errors
     ///
-    /// When one of ours is missing or contradicts another.
+    /// When one of ours is missing or contradicts another, or a secret's file cannot be used.
     pub(super) fn client_config(&self) -> Result<ClientConfig, ChannelError> {
         self.check()?;
         let mut config = ClientConfig::new();
@@ -243,25 +221,8 @@ impl KafkaSettings {
             .set("metadata.max.age.ms", self.metadata_max_age_ms.to_string())
             .set("reconnect.backoff.max.ms", self.reconnect_max_ms.to_string())
             .set("socket.keepalive.enable", self.socket_keepalive.to_string())
-            .set("queue.buffering.max.kbytes", self.buffer_kb.to_string())
-            .set("security.protocol", self.security_protocol.name());
-        let tls = [
-            ("ssl.ca.location", self.tls.ca_location.as_deref()),
-            ("ssl.certificate.location", self.tls.certificate_location.as_deref()),
-            ("ssl.key.location", self.tls.key_location.as_deref()),
-            ("ssl.key.password", self.tls.key_password.as_ref().map(Secret::reveal)),
-        ];
-        for (key, value) in tls {
-            if let Some(value) = value {
-                config.set(key, value);
-            }
-        }
-        if let Some(sasl) = &self.sasl {
-            config
-                .set("sasl.mechanism", &sasl.mechanism)
-                .set("sasl.username", &sasl.username)
-                .set("sasl.password", sasl.password.reveal());
-        }
+            .set("queue.buffering.max.kbytes", self.buffer_kb.to_string());
+        self.security().set(&mut config)?;
         config.set_log_level(RDKafkaLogLevel::Info);
         Ok(config)
     }
@@ -271,19 +232,16 @@ impl Compression {
     fn name(self) -> &'static str {
         match self {
             Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
             Self::Lz4 => "lz4",
             Self::Zstd => "zstd",
         }
     }
 }
 
-impl SecurityProtocol {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Plaintext => "plaintext",
-            Self::Ssl => "ssl",
-            Self::SaslPlaintext => "sasl_plaintext",
-            Self::SaslSsl => "sasl_ssl",
-        }
-    }
+impl MessageKey {
+    /// Every choice, by its word.
+    pub(super) const ALL: [(&'static str, Self); 3] =
+        [("deployment", Self::Deployment), ("store", Self::Store), ("none", Self::None)];
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Headers as _;
+use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Error};
 
 use super::*;
 use crate::channel::tests::{append, outbox, rejected, until};
-use crate::channel::{Channel, ChannelSettings, Drained};
+use crate::channel::{Channel, ChannelSettings, Drained, NamedChannel, Secret};
 use crate::outbox::Outbox;
 
 /// Makes one setting wrong.
@@ -53,33 +53,42 @@ fn settle(outbox: &Outbox, channel: &Channel) {
 
 /// The record numbers in the topic, from the headers, in order; each must have its two messages.
 fn stored(cluster: &Cluster, messages: usize) -> BTreeSet<u64> {
+    let found = self::messages(cluster, "mlops", messages, |message| {
+        assert_eq!(message.key(), Some(&b"d1"[..]));
+        let header = |name: &str| {
+            let headers = message.headers().unwrap();
+            let value = headers.iter().find(|header| header.key == name).unwrap().value.unwrap();
+            std::str::from_utf8(value).unwrap().to_owned()
+        };
+        let crc = format!("{:08x}", crc32c::crc32c(message.payload().unwrap()));
+        assert_eq!(header("crc32c"), crc);
+        assert_eq!(header("content-type"), "application/json");
+        assert_eq!(header("schema-version"), "2");
+        header("id").rsplit_once('/').unwrap().1.parse().unwrap()
+    });
+    found.into_iter().collect()
+}
+
+/// What the first messages in a topic give.
+fn messages<T>(
+    cluster: &Cluster,
+    topic: &str,
+    count: usize,
+    give: impl Fn(&BorrowedMessage<'_>) -> T,
+) -> Vec<T> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", cluster.bootstrap_servers())
-        .set("group.id", "test")
+        .set("group.id", topic)
         .set("auto.offset.reset", "earliest")
         .create()
         .unwrap();
-    consumer.subscribe(&["mlops"]).unwrap();
-    let mut found = BTreeSet::new();
-    let mut left = messages;
+    consumer.subscribe(&[topic]).unwrap();
+    let mut found = Vec::new();
     until("all is read", || {
         if let Some(message) = consumer.poll(Duration::from_millis(100)) {
-            let message = message.unwrap();
-            assert_eq!(message.key(), Some(&b"d1"[..]));
-            let header = |name: &str| {
-                let headers = message.headers().unwrap();
-                let value =
-                    headers.iter().find(|header| header.key == name).unwrap().value.unwrap();
-                std::str::from_utf8(value).unwrap().to_owned()
-            };
-            let crc = format!("{:08x}", crc32c::crc32c(message.payload().unwrap()));
-            assert_eq!(header("crc32c"), crc);
-            assert_eq!(header("content-type"), "application/json");
-            assert_eq!(header("schema-version"), "2");
-            found.insert(header("id").rsplit_once('/').unwrap().1.parse().unwrap());
-            left -= 1;
+            found.push(give(&message.unwrap()));
         }
-        left == 0
+        found.len() == count
     });
     found
 }
@@ -245,11 +254,126 @@ fn wrong_settings_are_named_without_secrets() {
     }
     let mut settings = KafkaSettings::new("b:1", "mlops");
     settings.security_protocol = SecurityProtocol::SaslSsl;
-    settings.sasl = Some(SaslSettings {
-        mechanism: "PIGEON".to_owned(),
-        username: "u".to_owned(),
-        password: crate::channel::Secret::new("canary"),
-    });
+    settings.tls.key_password = Some(Secret::new("canary"));
+    settings.tls.key_location = Some("/missing/key.pem".to_owned());
+    settings.sasl = Some(log_in(SaslMechanism::Plain));
     let error = Kafka::new(settings).map(drop).unwrap_err();
+    assert!(matches!(error, ChannelError::Kafka { .. }), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+}
+
+/// A log-in with all that its mechanism needs.
+fn log_in(mechanism: SaslMechanism) -> SaslSettings {
+    let by_token = mechanism == SaslMechanism::OauthBearer;
+    SaslSettings {
+        mechanism,
+        username: (!by_token).then(|| "u".to_owned()),
+        password: (!by_token).then(|| Secret::new("canary")),
+        password_file: None,
+        token_file: by_token.then(|| "/token".into()),
+    }
+}
+
+#[test]
+fn a_log_in_has_what_its_mechanism_needs_and_no_more() {
+    type Change = fn(&mut SaslSettings);
+    let settings = |mechanism: SaslMechanism, change: Change| {
+        let mut settings = KafkaSettings::new("b:1", "mlops");
+        settings.security_protocol = SecurityProtocol::SaslSsl;
+        let mut sasl = log_in(mechanism);
+        change(&mut sasl);
+        settings.sasl = Some(sasl);
+        settings
+    };
+    for (_, mechanism) in SaslMechanism::ALL {
+        assert!(settings(mechanism, |_| {}).check().is_ok(), "{mechanism:?}");
+    }
+    let wrong: [(SaslMechanism, &str, Change); 6] = [
+        (SaslMechanism::ScramSha256, "sasl.username", |sasl| sasl.username = None),
+        (SaslMechanism::ScramSha512, "sasl.password", |sasl| sasl.password = None),
+        (SaslMechanism::Plain, "sasl.password", |sasl| sasl.password_file = Some("/p".into())),
+        (SaslMechanism::Plain, "sasl.token_file", |sasl| sasl.token_file = Some("/t".into())),
+        (SaslMechanism::OauthBearer, "sasl.token_file", |sasl| sasl.token_file = None),
+        (SaslMechanism::OauthBearer, "sasl.username", |sasl| sasl.username = Some("u".into())),
+    ];
+    for (mechanism, name, change) in wrong {
+        match settings(mechanism, change).check() {
+            Err(ChannelError::Setting { setting, .. }) => assert_eq!(setting, name),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_password_comes_from_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    oauth::tests::write(&file, "a canary\n");
+    let mut settings = KafkaSettings::new("b:1", "mlops");
+    settings.security_protocol = SecurityProtocol::SaslSsl;
+    let sasl =
+        SaslSettings { password: None, password_file: Some(file), ..log_in(SaslMechanism::Plain) };
+    settings.sasl = Some(sasl);
+    let config = settings.client_config().unwrap();
+    assert_eq!(config.get("sasl.password"), Some("a canary"));
+    assert!(!format!("{config:?} {settings:?}").contains("canary"));
+    std::fs::remove_dir_all(dir).unwrap();
+    match settings.client_config() {
+        Err(ChannelError::Secret { setting, .. }) => assert_eq!(setting, "sasl.password_file"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_missing_token_pauses_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cluster, outbox) = (cluster(), outbox(dir.path()));
+    append(&outbox, 1..=1);
+    let mut settings = settings(&cluster);
+    settings.security_protocol = SecurityProtocol::SaslPlaintext;
+    let token_file = Some(dir.path().join("no-token"));
+    settings.sasl = Some(SaslSettings { token_file, ..log_in(SaslMechanism::OauthBearer) });
+    let channel = spawn(&outbox, settings);
+    until("paused", || channel.status().paused.is_some());
+    let why = channel.status().paused.unwrap();
+    assert!(why.contains("sasl.token_file") && why.contains("no-token"), "{why}");
+}
+
+#[test]
+fn the_key_is_the_deployment_or_the_store_or_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (cluster, outbox) = (cluster(), outbox(dir.path()));
+    append(&outbox, 1..=3);
+    let store = outbox.store_id().to_string();
+    for (name, key, expected) in [
+        ("by-store", MessageKey::Store, Some(&*store)),
+        ("by-nothing", MessageKey::None, None),
+        ("by-deployment", MessageKey::Deployment, Some("d1")),
+    ] {
+        cluster.create_topic(name, 3, 1).unwrap();
+        let settings = KafkaSettings { key, topic: name.to_owned(), ..settings(&cluster) };
+        let named = NamedChannel::new(Some(name.to_owned()), ChannelSettings::Kafka(settings));
+        let channel = Channel::spawn(&outbox, named.unwrap()).unwrap();
+        settle(&outbox, &channel);
+        let keys = messages(&cluster, name, 6, |message| message.key().map(<[u8]>::to_vec));
+        assert!(keys.iter().all(|key| key.as_deref() == expected.map(str::as_bytes)), "{keys:?}");
+    }
+}
+
+#[test]
+fn every_compression_is_understood() {
+    for compression in [
+        Compression::None,
+        Compression::Gzip,
+        Compression::Snappy,
+        Compression::Lz4,
+        Compression::Zstd,
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let (cluster, outbox) = (cluster(), outbox(dir.path()));
+        append(&outbox, 1..=20);
+        let channel = spawn(&outbox, KafkaSettings { compression, ..settings(&cluster) });
+        settle(&outbox, &channel);
+        assert_eq!(stored(&cluster, 40), (1..=20).collect(), "{compression:?}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::channel::{MessageKey, SaslMechanism, Secret, SecurityProtocol};
 
 fn read(variables: &[(&str, &str)]) -> Result<Option<ChannelSettings>, SettingsError> {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -40,6 +41,7 @@ fn kafka_is_read_with_defaults_and_with_everything() {
         ("MLOPS_KAFKA_SASL_MECHANISM", "SCRAM-SHA-512"),
         ("MLOPS_KAFKA_SASL_USERNAME", "u"),
         ("MLOPS_KAFKA_SASL_PASSWORD", "canary"),
+        ("MLOPS_KAFKA_MESSAGE_KEY", "Store"),
         ("MLOPS_KAFKA_CONSUMER_GROUP_ID", "tracking-agent"),
         ("MLOPS_KAFKA_LINGER_MS", ""),
     ])
@@ -47,9 +49,12 @@ fn kafka_is_read_with_defaults_and_with_everything() {
     assert_eq!(settings.rows_per_message, 200);
     assert_eq!((settings.message_bytes, settings.delivery_timeout_ms), (2_000_000, 5000));
     assert!(!settings.socket_keepalive);
+    assert_eq!(settings.key, MessageKey::Store);
     assert_eq!(settings.security_protocol, SecurityProtocol::SaslSsl);
     assert_eq!(settings.tls.ca_location.as_deref(), Some("/ca.pem"));
-    assert_eq!(settings.sasl.as_ref().map(|sasl| sasl.password.reveal()), Some("canary"));
+    let sasl = settings.sasl.as_ref().unwrap();
+    assert_eq!(sasl.mechanism, SaslMechanism::ScramSha512);
+    assert_eq!(sasl.password.as_ref().map(Secret::reveal), Some("canary"));
     assert!(!format!("{settings:?}").contains("canary"));
 }
 
@@ -98,8 +103,9 @@ fn every_error_names_its_variable() {
         ),
         (
             kafka(&[("MLOPS_KAFKA_SASL_OAUTHBEARER_CONFIG", "x")]).map(drop),
-            "MLOPS_KAFKA_SASL_OAUTHBEARER_CONFIG",
+            "MLOPS_KAFKA_SASL_OAUTHBEARER_TOKEN_FILE",
         ),
+        (kafka(&[("MLOPS_KAFKA_SASL_MECHANISM", "PIGEON")]).map(drop), "SCRAM-SHA-256"),
         (
             kafka(&[("MLOPS_KAFKA_SASL_USERNAME", "u")]).map(drop),
             "MLOPS_KAFKA_SASL_MECHANISM is missing",
@@ -124,5 +130,38 @@ fn tables_refuse_unknown_keys() {
         r#"{"type":"pigeon"}"#,
     ] {
         assert!(read(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_name_that_is_read_is_in_the_list_of_its_kind() {
+    let kafka = [("MLOPS_KAFKA_BOOTSTRAP_SERVERS", "b:1"), ("MLOPS_KAFKA_TOPIC_NAME", "t")];
+    for (kind, base) in KINDS.iter().zip([&kafka[..], &[("MLOPS_FILESYSTEM_DIRECTORY", "/s")]]) {
+        for variable in kind.variables {
+            let mut variables = vec![("MLOPS_SPOOLER_TYPE", kind.types[0]), (*variable, "7")];
+            variables.extend(base);
+            if let Err(SettingsError::Unknown { .. }) = read(&variables) {
+                panic!("{variable} is listed and not read");
+            }
+        }
+    }
+}
+
+#[test]
+fn channels_have_names_that_differ() {
+    let files = || ChannelSettings::Filesystem(FilesystemSettings::new("/s"));
+    let named = |name: &str| NamedChannel::new(Some(name.to_owned()), files());
+    assert_eq!(NamedChannel::from(files()).name(), "filesystem");
+    assert_eq!(named(&"a".repeat(32)).unwrap().name().len(), 32);
+    for wrong in [&*"a".repeat(33), "", "A", "a/b", "a.b", "\u{e4}"] {
+        let error = named(wrong).unwrap_err();
+        assert_eq!(error, SettingsError::Name { name: wrong.to_owned() });
+    }
+    let two = [named("a").unwrap(), named("b").unwrap()];
+    assert!(NamedChannel::check_all(&two).is_ok());
+    let twice = [named("a").unwrap(), named("b").unwrap(), named("a").unwrap()];
+    match NamedChannel::check_all(&twice) {
+        Err(ChannelError::SameName { name }) => assert_eq!(name, "a"),
+        other => panic!("{other:?}"),
     }
 }
