@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod stories {
+    mod channels;
     mod command_line;
     mod doors;
     mod files;
