@@ -5,10 +5,10 @@
 mod stories {
     mod command_line;
     mod doors;
+    mod faults;
     mod files;
     mod kafka;
     mod outage;
     mod readme;
     mod stop;
-    mod survival;
 }
