@@ -16,6 +16,12 @@ test)
     program python3 python3
     # Debian splits this module from its Python.
     python3 -c 'import ensurepip' 2> /dev/null || missing+=(python3-venv)
+    program strace strace
+    program mkfs.ext4 e2fsprogs
+    program ip iproute2
+    program prlimit util-linux
+    program mount mount
+    program faketime faketime
     # RabbitMQ's place, for the spooler that speaks to it: `program rabbitmq-server rabbitmq-server`.
     ;;
 bench)

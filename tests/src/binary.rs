@@ -1,7 +1,7 @@
 //! The real binary, run to its end.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 /// The `outpost` command.
@@ -64,12 +64,7 @@ impl Outpost {
 
     /// Runs the command to its end.
     pub fn run(arguments: &[&str]) -> Run {
-        let output = Self::command(arguments).output().expect("the binary starts");
-        Run {
-            code: output.status.code(),
-            out: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
-            err: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
-        }
+        Run::of(Self::command(arguments).output().expect("the binary starts"))
     }
 
     /// Trains on the diabetes data.
@@ -100,6 +95,14 @@ impl Outpost {
 }
 
 impl Run {
+    pub(crate) fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).expect("standard output is UTF-8"),
+            err: String::from_utf8(output.stderr).expect("standard error is UTF-8"),
+        }
+    }
+
     /// # Panics
     ///
     /// When the command did not end with 0.

@@ -1,13 +1,14 @@
 //! `outpost serve` as a process: the real binary on a free port.
 
-use crate::binary::{Outpost, text};
+use crate::binary::{Outpost, Run, text};
 use crate::client::{Answer, Client};
 use crate::patience::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use tempfile::NamedTempFile;
 
 const ANNOUNCEMENT: &str = "listening on http://127.0.0.1:";
 
@@ -15,6 +16,7 @@ const ANNOUNCEMENT: &str = "listening on http://127.0.0.1:";
 #[derive(Debug)]
 pub struct Serve {
     command: Command,
+    settings: String,
 }
 
 /// A gateway that runs. Dropped, it is killed; when the story is failing, its log is printed.
@@ -23,6 +25,8 @@ pub struct Gateway {
     child: Child,
     port: u16,
     log: PathBuf,
+    /// The file of `--config`; gone with its handle.
+    _settings: Option<NamedTempFile>,
 }
 
 impl Serve {
@@ -34,7 +38,8 @@ impl Serve {
     /// A model package, with its outbox in this folder and no spooler yet.
     pub fn package(package: &Path, outbox: &Path) -> Self {
         let serve = ["serve", "--model", text(package), "--listen", "127.0.0.1:0"];
-        Self { command: Outpost::command(&serve) }.with(&["--outbox", text(outbox)])
+        let serve = Self { command: Outpost::command(&serve), settings: String::new() };
+        serve.with(&["--outbox", text(outbox)])
     }
 
     /// Spools to files in this folder.
@@ -50,6 +55,28 @@ impl Serve {
     /// Answers only when the record is safe.
     pub fn durable(self) -> Self {
         self.with(&["--record-class", "durable"])
+    }
+
+    /// More settings, as a file given with `--config` has them.
+    pub fn settings(mut self, toml: &str) -> Self {
+        self.settings.push_str(toml);
+        self.settings.push('\n');
+        self
+    }
+
+    /// Starts it through another program, which becomes it in the end: `words` go before the command line.
+    pub fn under(mut self, words: &[&str]) -> Self {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).arg(self.command.get_program()).args(self.command.get_args());
+        command.current_dir(crate::root()).stdin(std::process::Stdio::null());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.command = command;
+        self
     }
 
     /// More arguments.
@@ -77,8 +104,37 @@ impl Serve {
         gateway
     }
 
+    /// Runs it to its end, which is soon when it refuses to start.
+    ///
+    /// # Panics
+    ///
+    /// When it goes on for too long.
+    pub fn refused(mut self) -> Run {
+        let _settings = self.write_settings();
+        let output = self.command.output().expect("the binary starts");
+        Run::of(output)
+    }
+
+    /// Starts it without waiting for anything. The caller looks after the process.
+    pub fn launch(mut self) -> (Child, Option<NamedTempFile>) {
+        let settings = self.write_settings();
+        self.command.stdout(Stdio::null()).stderr(Stdio::null());
+        (self.command.spawn().expect("the binary starts"), settings)
+    }
+
+    fn write_settings(&mut self) -> Option<NamedTempFile> {
+        if self.settings.is_empty() {
+            return None;
+        }
+        let file = NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), &self.settings).expect("a temporary file takes text");
+        self.command.arg("--config").arg(file.path());
+        Some(file)
+    }
+
     /// Starts it and waits until it listens, ready or not.
-    fn spawn(mut self) -> Gateway {
+    pub fn spawn(mut self) -> Gateway {
+        let settings = self.write_settings();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = crate::root().join("target/tmp");
         std::fs::create_dir_all(&folder).expect("the target folder takes a folder");
@@ -87,7 +143,7 @@ impl Serve {
         let err = File::create(&log).expect("the target folder takes a file");
         let out = err.try_clone().expect("a file has a second handle");
         let child = self.command.stdout(out).stderr(err).spawn().expect("the binary starts");
-        let mut gateway = Gateway { child, port: 0, log };
+        let mut gateway = Gateway { child, port: 0, log, _settings: settings };
         gateway.port = wait_until("a gateway that listens", || {
             let port = announced(&gateway.log());
             if port.is_none()
@@ -143,6 +199,88 @@ impl Gateway {
 
     fn try_get(&self, target: &str) -> Option<Answer> {
         Client::connect(self.port).ok()?.send("GET", target, &[], "").ok()
+    }
+
+    /// The value of a metric, by its name and the labels it begins with, as in `spool_records_refused_total` or
+    /// `spool_channel_paused{channel="kafka"`. Zero when it is not there.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").body;
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with([' ', '{', ',', '}']).then_some(rest)?;
+            line.rsplit_once(' ')?.1.parse::<f64>().ok()
+        });
+        values.sum()
+    }
+
+    /// Waits until a metric has such a value.
+    pub fn wait_for(&self, name: &str, such: impl Fn(f64) -> bool) {
+        wait_until(&format!("{name} in /metrics"), || such(self.metric(name)).then_some(()));
+    }
+
+    /// Waits until `/readyz` answers with this status and says this.
+    pub fn wait_for_readiness(&self, status: u16, word: &str) {
+        wait_until(&format!("{status} and {word:?} from /readyz"), || {
+            let answer = self.try_get("/readyz")?;
+            (answer.status == status && answer.body.contains(word)).then_some(())
+        });
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The ids of its threads.
+    pub fn threads(&self) -> Vec<u32> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs");
+        threads.filter_map(|thread| thread.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// The id of the thread with this name.
+    ///
+    /// # Panics
+    ///
+    /// When it has none.
+    pub fn thread(&self, name: &str) -> u32 {
+        let is = |thread: &u32| {
+            std::fs::read_to_string(format!("/proc/{thread}/comm"))
+                .is_ok_and(|it| it.trim() == name)
+        };
+        self.threads().into_iter().find(is).unwrap_or_else(|| panic!("there is no thread {name}"))
+    }
+
+    /// A line of `/proc/<pid>/status` that gives kibibytes, as `VmHWM` does.
+    ///
+    /// # Panics
+    ///
+    /// When it does not run.
+    pub fn kibibytes(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("it runs");
+        let value = status.lines().find_map(|it| it.strip_prefix(line)?.strip_prefix(':'));
+        let digits = value.and_then(|value| value.split_whitespace().next()?.parse().ok());
+        digits.expect("a number of kibibytes")
+    }
+
+    /// SIGSTOP: it keeps everything it has and does nothing.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.exited().is_none()
     }
 
     /// SIGKILL, as a power switch would.

@@ -165,7 +165,7 @@ impl Kafka {
     /// # Panics
     ///
     /// When it never is.
-    pub fn records(&self, topic: &str, enough: impl Fn(&[Message]) -> bool) -> Vec<Message> {
+    pub fn records(&self, topic: &str, mut enough: impl FnMut(&[Message]) -> bool) -> Vec<Message> {
         let consumer = self.consumer();
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(topic, 0, Offset::Beginning).expect("an offset");

@@ -4,6 +4,8 @@
 //! - [`Kafka`] is one Apache Kafka node on free ports that can be stopped, frozen, killed and started again.
 //! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
 //!   A RabbitMQ node gets a module beside it when the spooler speaks to one.
+//! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
+//!   a gateway fail; a [`Ledger`] says what a fault cost.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
 //!
 //! Nothing here sleeps for a time and hopes: [`wait_until`] asks again until a deadline. A part that set-up could
@@ -11,21 +13,29 @@
 
 mod binary;
 mod client;
+mod disk;
 mod gateway;
 mod kafka;
+mod ledger;
 mod load;
+mod memory;
 pub mod parts;
 mod patience;
 pub mod python;
 mod records;
+mod tamper;
 
 pub use binary::{Outpost, Run};
 pub use client::{Answer, Client};
+pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
 pub use kafka::{Kafka, Message};
-pub use load::Load;
+pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
+pub use load::{Answers, Load};
+pub use memory::MemoryCap;
 pub use patience::{PATIENCE, wait_until};
 pub use records::{Envelope, spool_files, spooled};
+pub use tamper::{Tamper, WRITER};
 
 use std::path::{Path, PathBuf};
 

@@ -14,18 +14,43 @@ pub fn python() -> Option<PathBuf> {
     Some(part("python", "Python")?.join("bin/python"))
 }
 
-/// # Panics
-///
-/// With `CI=true`, when the part is missing: there nothing may be skipped.
+/// Whether the story may do what only root can; if not, it is skipped.
+pub fn root(what: &str) -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skip(&format!("{what} needs root"));
+    }
+    root
+}
+
+/// Whether a program is installed; if not, the story is skipped.
+pub fn program(name: &str) -> bool {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).any(|folder| folder.join(name).is_file());
+    if !found {
+        skip(&format!("{name} is not installed (`make test` does it)"));
+    }
+    found
+}
+
 fn part(folder: &str, name: &str) -> Option<PathBuf> {
     let path = crate::root().join("target/parts").join(folder);
     if path.join(".ready").is_file() {
         return Some(path);
     }
+    skip(&format!("{name} is not set up (`make test` does it)"));
+    None
+}
+
+/// Says that this story is skipped, and why.
+///
+/// # Panics
+///
+/// With `CI=true`: there nothing may be skipped.
+pub fn skip(why: &str) {
     let story = std::thread::current().name().unwrap_or("a story").to_owned();
-    let line = format!("!! SKIPPED: {story}: {name} is not set up (`make test` does it)\n");
+    let line = format!("!! SKIPPED: {story}: {why}\n");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}");
     // Past the test runner, which hides what a passing test prints.
     std::io::stderr().write_all(line.as_bytes()).expect("standard error takes a line");
-    None
 }

@@ -6,10 +6,10 @@ mod stories {
     mod channels;
     mod command_line;
     mod doors;
+    mod faults;
     mod files;
     mod kafka;
     mod outage;
     mod readme;
     mod stop;
-    mod survival;
 }

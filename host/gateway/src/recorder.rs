@@ -179,7 +179,9 @@ impl Keep for Disk {
     }
 
     fn trouble(&self) -> Option<String> {
-        match self.0.status().state {
+        let status = self.0.status();
+        match status.state {
+            OutboxState::Healthy if status.at_cap => Some("it is full up to its cap".to_owned()),
             OutboxState::Healthy => None,
             OutboxState::Degraded { error } => Some(format!("the disk fails: {error}")),
             OutboxState::DiskFull => Some("the disk is full".to_owned()),

@@ -1,6 +1,6 @@
-//! Stopping in good order, and refusing to start twice on one outbox.
+//! Stopping in good order, and refusing to start in a taken place.
 
-use tests::{Client, Load, Outpost, README_ROW, Serve, spooled, wait_until};
+use tests::{Client, Ledger, Load, Outpost, README_ROW, Serve, spooled, wait_until};
 
 #[test]
 fn sigterm_finishes_what_is_in_flight_and_leaves_with_0() {
@@ -36,29 +36,11 @@ fn sigterm_under_load_loses_no_record() {
     load.wait_for(500);
     gateway.terminate();
     assert_eq!(gateway.ended(), Some(0));
-    let answered = load.end();
+    let mut ledger = Ledger::new(4, "SIGTERM under load");
+    ledger.acknowledge(load.end());
     // What was not sent in the grace period stays in the outbox for the next start.
     let _gateway = Serve::ridge(&outbox).to_files(&spool).start();
-    super::survival::all_recorded(&spool, &answered);
-}
-
-#[test]
-fn a_second_instance_on_one_outbox_is_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let outbox = folder.path().join("outbox");
-    let gateway = Serve::ridge(&outbox).start();
-    let package = Outpost::ridge().to_str().unwrap();
-    let second = [
-        "serve",
-        "--model",
-        package,
-        "--listen",
-        "127.0.0.1:0",
-        "--outbox",
-        outbox.to_str().unwrap(),
-    ];
-    Outpost::run(&second).failed(69, &[outbox.to_str().unwrap()]);
-    assert_eq!(gateway.predict(README_ROW).status, 200, "the first one suffered");
+    ledger.close_on_files(&spool);
 }
 
 #[test]

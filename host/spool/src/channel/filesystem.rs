@@ -60,6 +60,8 @@ pub(super) struct Filesystem {
     /// Records that are written and not yet synced.
     written: Vec<u64>,
     answers: Vec<(u64, Answer)>,
+    /// Why a record could not be written. Those behind it are not written either, so that they keep their order.
+    stuck: Option<Retry>,
 }
 
 /// The newest file.
@@ -119,7 +121,14 @@ impl Filesystem {
     pub(super) fn new(settings: FilesystemSettings) -> Result<Self, ChannelError> {
         settings.check()?;
         let rows = NonZeroUsize::new(settings.rows_per_message).unwrap_or(NonZeroUsize::MIN);
-        Ok(Self { settings, rows, open: None, written: Vec::new(), answers: Vec::new() })
+        Ok(Self {
+            settings,
+            rows,
+            open: None,
+            written: Vec::new(),
+            answers: Vec::new(),
+            stuck: None,
+        })
     }
 
     /// Writes all messages of a record, each as a line.
@@ -208,10 +217,16 @@ impl Sink for Filesystem {
 
     fn send(&mut self, parcel: &Parcel<'_>) {
         let seq = parcel.id.seq;
+        if let Some(retry) = &self.stuck {
+            return self.answers.push((seq, Answer::Retry(retry.clone())));
+        }
         match self.write(parcel.messages) {
             Ok(()) => self.written.push(seq),
-            Err(Answer::Retry(retry)) if self.open.is_none() => {
-                self.return_written(&retry);
+            Err(Answer::Retry(retry)) => {
+                if self.open.is_none() {
+                    self.return_written(&retry);
+                }
+                self.stuck = Some(retry.clone());
                 self.answers.push((seq, Answer::Retry(retry)));
             }
             Err(answer) => self.answers.push((seq, answer)),
@@ -237,6 +252,7 @@ impl Sink for Filesystem {
         self.open = None;
         self.written.clear();
         self.answers.clear();
+        self.stuck = None;
     }
 }
 

@@ -223,9 +223,9 @@ fn read_cursors(
     channels
         .filter(|name| cursor::is_name(name))
         .map(|name| {
-            let path = dir.join(name);
+            let path = dir.join(format!("{name}{}", cursor::SUFFIX));
             let cursor = Cursor::open(&CursorPlace { fs, dir }, name, oldest)
-                .map_err(|source| failed("read the cursor", &path, source))?;
+                .map_err(|source| failed("read", &path, source))?;
             Ok((name.to_owned(), Arc::new(cursor)))
         })
         .collect()

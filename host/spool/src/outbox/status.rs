@@ -7,6 +7,8 @@ use uuid::Uuid;
 
 use super::Refused;
 use super::gaps::{Gap, Losses};
+use super::segment::FRAME_BYTES;
+use super::settings::WhenFull;
 use super::shared::{Log, Shared};
 
 /// Upper bounds of the classes of [`OutboxStatus::sync_times`].
@@ -42,6 +44,9 @@ pub struct OutboxStatus {
     pub segments: u64,
     /// Their bytes.
     pub stored_bytes: u64,
+    /// Whether records may be refused because the channels do not keep up: there is no room below the cap for one of
+    /// the largest size.
+    pub at_cap: bool,
     /// What each channel has before it, by name.
     pub channels: Vec<CursorStatus>,
     /// Records that were not taken.
@@ -171,6 +176,9 @@ pub(super) fn of(shared: &Shared) -> OutboxStatus {
         let ledger = shared.ledger.lock();
         (ledger.losses(), ledger.gaps().copied().collect())
     };
+    let stored_bytes = load(&shared.stored_bytes);
+    let settings = &shared.settings;
+    let largest = queued_bytes + (FRAME_BYTES + settings.record_bytes) as u64;
     let sync_times = std::array::from_fn(|class| load(&counters.syncs[class]));
     let log = shared.log.lock();
     let durable_seq = shared.durable.load(Ordering::Acquire);
@@ -182,7 +190,9 @@ pub(super) fn of(shared: &Shared) -> OutboxStatus {
         queued_records,
         queued_bytes,
         segments: log.segments.len() as u64,
-        stored_bytes: load(&shared.stored_bytes),
+        stored_bytes,
+        at_cap: settings.when_full == WhenFull::RejectNew
+            && stored_bytes + largest > settings.max_bytes,
         channels: channels(&log, durable_seq),
         refused: Refusals { queue_full, outbox_full, disk_full, too_large, closed },
         lost,

@@ -169,6 +169,7 @@ fn at_the_cap_new_records_are_refused_until_the_channel_has_read() {
     }
     let status = outbox.status();
     assert_eq!(status.refused.outbox_full, 1);
+    assert!(status.at_cap, "{status:?}");
     assert!(status.stored_bytes <= 64 << 10, "{status:?}");
     assert!(status.stored_bytes > (64 << 10) - 1000, "{status:?}");
     let on_disk: u64 = segments(dir.path()).iter().map(|path| path.metadata().unwrap().len()).sum();
@@ -178,6 +179,7 @@ fn at_the_cap_new_records_are_refused_until_the_channel_has_read() {
     reader.commit(taken as u64).unwrap();
     assert_eq!(outbox.status().segments, 1);
     assert_eq!(segments(dir.path()).len(), 1);
+    assert!(!outbox.status().at_cap);
     append(&outbox, 10);
 }
 

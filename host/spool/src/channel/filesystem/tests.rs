@@ -94,6 +94,29 @@ fn a_full_directory_is_waited_for() {
 }
 
 #[test]
+fn a_record_that_would_still_fit_does_not_overtake_one_that_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = outbox(dir.path());
+    let large = || outbox.append(&record("large", 20), Class::Observe).unwrap();
+    append(&outbox, 1..=1);
+    large();
+    drain(&outbox, settings(dir.path()));
+    let both = fs::metadata(file(dir.path(), 1)).unwrap().len();
+    fs::remove_file(file(dir.path(), 1)).unwrap();
+
+    append(&outbox, 3..=3);
+    large();
+    append(&outbox, 5..=5);
+    until("durable", || outbox.status().durable_seq == 5);
+    let small =
+        FilesystemSettings { max_file_bytes: both - 1, max_files: 1, ..settings(dir.path()) };
+    let channel = spawn(&outbox, small);
+    until("it waits", || channel.status().paused.is_some());
+    assert_eq!(names(dir.path(), 1), ["3-0"]);
+    assert_eq!(channel.status().waiting_records, 2);
+}
+
+#[test]
 fn a_half_line_is_cut_off_and_a_whole_one_without_end_gets_it() {
     for (tail, kept) in [("{\"header\":{\"id\"", ""), ("{\"data\":\"{}\"}", "{\"data\":\"{}\"}\n")]
     {
