@@ -76,16 +76,24 @@ impl Weather {
     }
 }
 
-/// Delays every sync of the gateway.
+/// Delays every sync of the outbox. Only its thread is traced, so that nothing else is slowed down.
 fn slow_disk(gateway: &Gateway) -> std::process::Child {
-    assert!(Path::new("/usr/bin/strace").exists(), "strace is missing: `tests/setup/debian.sh test`");
+    assert!(
+        Path::new("/usr/bin/strace").exists(),
+        "strace is missing: `tests/setup/debian.sh test`"
+    );
     let child = Command::new("strace")
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"])
-        .args(["-e", "inject=fdatasync:delay_enter=200000", "-p", &gateway.pid().to_string()])
+        .args(["-qq", "-o", "/dev/null", "-e", "trace=fdatasync"])
+        .args([
+            "-e",
+            "inject=fdatasync:delay_enter=200000",
+            "-p",
+            &gateway.thread("outbox-writer").to_string(),
+        ])
         .spawn()
         .expect("strace starts");
     // It is there when the process has a tracer.
-    let status = format!("/proc/{}/status", gateway.pid());
+    let status = format!("/proc/{}/status", gateway.thread("outbox-writer"));
     tests::wait_until("a tracer", || {
         let status = std::fs::read_to_string(&status).ok()?;
         let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
