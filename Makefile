@@ -1,6 +1,6 @@
 # The commands of this project. Everything lands under target/; `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench soak
+.PHONY: help demo test bench soak fuzz
 
 # Scripts and stories look for programs and data here, wherever the caller's own Cargo settings point.
 export CARGO_TARGET_DIR := $(CURDIR)/target
@@ -22,6 +22,7 @@ test: ## Bring up what is missing, then formatting, lints, unit tests, stories, 
 	@$(STEP) 'lints' cargo clippy --release --workspace --all-targets -- -D warnings
 	@$(STEP) 'build' $(BUILD)
 	@$(STEP) 'tests' cargo test --release --workspace
+	@SECONDS_EACH=10 $(STEP) 'fuzzing' tests/setup/fuzz.sh
 	@tests/setup/skipped.sh
 
 bench: ## Measure against a bare server and Flask; writes docs/PERFORMANCE.md (about 5 minutes)
@@ -33,3 +34,6 @@ bench: ## Measure against a bare server and Flask; writes docs/PERFORMANCE.md (a
 soak: ## Kill the gateway under load ROUNDS times (1000 by default) and look for lost records
 	@$(STEP) 'build' $(BUILD)
 	ROUNDS=$(or $(ROUNDS),1000) cargo test --release --workspace --test stories -- --nocapture killed_under_load
+
+fuzz: ## Feed the decoders anything at all, SECONDS_EACH seconds each (60 by default)
+	@$(STEP) 'fuzzing' tests/setup/fuzz.sh

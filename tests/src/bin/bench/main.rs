@@ -5,14 +5,19 @@
 //! (`host/gateway/examples/bare.rs`), and the Flask service that a user would otherwise write
 //! (`tests/bench/flask_app.py`). One contender runs at a time; rounds are interleaved, so that a machine that slows
 //! down slows all of them; a ratio is the median of the rounds' own ratios. Inside the process, the sandbox is compared with the same tables run
-//! natively.
+//! natively. Of the spooler: records made durable, beside a key-value store and the bare device; an outbox drained to a
+//! real Kafka, beside a plain loop around the same client; and answers while the broker is up, down or frozen.
 //!
 //! The figures replace the part between the markers of `docs/PERFORMANCE.md`.
 
+mod appends;
 mod contenders;
+mod drain;
 mod inside;
 mod machine;
 mod report;
+mod spooler;
+mod weather;
 mod wrk;
 
 use contenders::Contender;
@@ -21,6 +26,19 @@ use contenders::Contender;
 const ROUNDS: usize = 5;
 
 fn main() {
+    // While one works on a part, the part is enough: it is printed, and the file stays.
+    match std::env::args().nth(1).as_deref() {
+        None => all(),
+        Some("spooler") => {
+            let mut text = String::new();
+            spooler::measure().report(&mut text).expect("a string takes everything");
+            println!("{text}");
+        }
+        Some(part) => panic!("there is no part {part}; there is `spooler`"),
+    }
+}
+
+fn all() {
     let mut samples: Vec<Vec<wrk::Sample>> = vec![Vec::new(); Contender::ALL.len()];
     for round in 1..=ROUNDS {
         for (contender, samples) in Contender::ALL.iter().zip(&mut samples) {
@@ -30,7 +48,8 @@ fn main() {
         }
     }
     let inside: Vec<_> = inside::MODELS.iter().map(inside::measure).collect();
-    let text = report::text(&samples, &inside);
+    let spooler = spooler::measure();
+    let text = report::text(&samples, &inside, &spooler);
     println!("\n{text}");
     report::write(&text);
 }

@@ -2,7 +2,7 @@
 
 use crate::contenders::Contender;
 use crate::inside::Figures;
-use crate::{ROUNDS, machine, wrk};
+use crate::{ROUNDS, machine, spooler, wrk};
 use std::fmt::Write as _;
 
 const BEGIN: &str = "<!-- make bench writes from here -->";
@@ -12,11 +12,16 @@ const GOAL_FLASK: f64 = 20.0;
 const GOAL_SANDBOX: f64 = 1.3;
 
 /// The part between the markers.
-pub(crate) fn text(http: &[Vec<wrk::Sample>], inside: &[Figures]) -> String {
+pub(crate) fn text(
+    http: &[Vec<wrk::Sample>],
+    inside: &[Figures],
+    spooler: &spooler::Figures,
+) -> String {
     let mut text =
         format!("Machine: {}. The load generator shares its cores.\n\n", machine::line());
     over_http(&mut text, http).expect("a string takes everything");
     in_process(&mut text, inside).expect("a string takes everything");
+    spooler.report(&mut text).expect("a string takes everything");
     text
 }
 
