@@ -1,5 +1,8 @@
 //! The wire form: the JSON envelope of the public `datarobot-mlops` library, as its readers accept it.
 //!
+//! This file writes it; [`read`](mod@read) reads what anybody may have written, [`binary`] knows the second form that spool
+//! files may have, and [`rest`] is the shape that the MLOps server takes.
+//!
 //! A message is one JSON object `{"header": {…}, "data": "…"}`, where `data` is itself JSON *in a string*. A record
 //! becomes
 //!
@@ -17,6 +20,12 @@
 //! and how many (32 bits each, all big-endian). Naming the rows, not the piece's place, keeps a reader that drops
 //! repeats from losing rows when the limits have changed between two tries.
 
+pub mod binary;
+mod data_type;
+pub mod read;
+pub mod rest;
+mod timestamp;
+
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
@@ -24,6 +33,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use uuid::Uuid;
 
+pub use self::data_type::DataType;
+pub use self::timestamp::{Moment, Timestamp};
 use crate::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
 
 /// What the envelope calls the program that wrote it.
@@ -47,17 +58,6 @@ pub struct Limits {
     pub rows: NonZeroUsize,
     /// Most bytes in a message; one that holds a single row may be larger.
     pub bytes: usize,
-}
-
-/// The kinds of message that a record becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum DataType {
-    /// How a request went.
-    #[serde(rename = "DEPLOYMENT_STATS")]
-    DeploymentStats,
-    /// Rows with their predictions.
-    #[serde(rename = "PREDICTIONS_DATA")]
-    PredictionsData,
 }
 
 /// One message, ready for a queue or, with a newline, for a spool file.
