@@ -20,7 +20,7 @@
 
 mod filesystem;
 mod forward;
-mod kafka;
+pub(crate) mod kafka;
 mod rejected;
 mod secret;
 mod settings;

@@ -4,7 +4,17 @@
 //! that somebody is done with it. What was received and not acknowledged comes again: after [`Source::rewind`], after
 //! an error, in the next run. So each message comes at least once, and its header's id tells a repeat.
 
+mod filesystem;
+mod kafka;
+mod ledger;
+
 use std::time::Duration;
+
+pub use self::filesystem::{FilesystemSource, FilesystemSourceSettings};
+pub use self::kafka::{Isolation, KafkaSource, KafkaSourceSettings, OffsetReset};
+
+/// Most bytes that one call gives out, once it has given out a message.
+const RECEIVE_BYTES: usize = 16 << 20;
 
 /// A message that a source gave out, until it is acknowledged. Counted from 0 by each source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +54,19 @@ pub struct SourceError {
     pub retry_after: Duration,
     /// Only an operator can mend it.
     pub needs_operator: bool,
+}
+
+impl SourceError {
+    /// A setting that cannot be.
+    fn setting(source_name: &'static str, setting: &str, must_be: &str) -> Self {
+        Self {
+            action: "start to read from",
+            source_name,
+            reason: format!("{setting} must be {must_be}"),
+            retry_after: Duration::ZERO,
+            needs_operator: true,
+        }
+    }
 }
 
 /// One channel, read.

@@ -38,7 +38,7 @@ pub enum BinaryError {
     #[error("the frame has version {0}, this program reads version {VERSION}")]
     Version(u32),
     /// The record is not as it was written.
-    #[error("the record's checksum is wrong")]
+    #[error("the record is not as it was written")]
     Checksum,
     /// The bytes end too soon, or something follows.
     #[error("the frame ends where it should not: {what}")]
@@ -102,9 +102,10 @@ pub fn begins(bytes: &[u8]) -> Begins {
             if checksum != 0 && checksum != u64::from(crc32fast::hash(record)) {
                 return Begins::Damage(BinaryError::Checksum);
             }
-            // Without a checksum a wrong length would show only here.
+            // Without a checksum, a wrong length or another frame in the midst of this one would show only here.
             match (checksum, take_apart(record)) {
                 (0, Err(error)) => Begins::Damage(error),
+                (0, Ok(_)) if find(record, 0).is_some() => Begins::Damage(BinaryError::Checksum),
                 _other => Begins::Frame(whole),
             }
         }

@@ -35,7 +35,8 @@ use rdkafka::producer::{
 };
 use record::wire::{Limits, Message, RecordId};
 
-use self::oauth::TokenFile;
+pub(crate) use self::oauth::TokenFile;
+pub(crate) use self::security::Security;
 pub use self::security::{SaslMechanism, SaslSettings, SecurityProtocol, TlsSettings};
 pub use self::settings::{Compression, KafkaSettings, MessageKey};
 pub(super) use self::variables::{VARIABLES, read};
@@ -108,18 +109,7 @@ impl ClientContext for Context {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        match level {
-            RDKafkaLogLevel::Emerg
-            | RDKafkaLogLevel::Alert
-            | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => tracing::warn!(facility, message, "Kafka client"),
-            RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-                tracing::info!(facility, message, "Kafka client");
-            }
-            RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-                tracing::debug!(facility, message, "Kafka client");
-            }
-        }
+        log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -332,21 +322,26 @@ fn sort(settings: &KafkaSettings, code: Code) -> Answer {
 }
 
 fn retry(settings: &KafkaSettings, code: Code) -> Retry {
-    let needs_operator = matches!(
+    let why = describe(settings, code);
+    if needs_operator(code) { operator(settings, why) } else { soon(settings, why) }
+}
+
+/// Whether only an operator can mend what the client says. Writers and readers sort alike.
+pub(crate) fn needs_operator(code: Code) -> bool {
+    matches!(
         code,
         Code::UnknownTopic
             | Code::UnknownTopicOrPartition
             | Code::UnknownPartition
             | Code::InvalidTopic
             | Code::TopicAuthorizationFailed
+            | Code::GroupAuthorizationFailed
             | Code::ClusterAuthorizationFailed
             | Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
             | Code::SSL
-    );
-    let why = describe(settings, code);
-    if needs_operator { operator(settings, why) } else { soon(settings, why) }
+    )
 }
 
 fn operator(settings: &KafkaSettings, why: String) -> Retry {
@@ -372,8 +367,24 @@ fn worse(one: Answer, other: Answer) -> Answer {
     if weight(&other) > weight(&one) { other } else { one }
 }
 
+/// What the client has to say goes to our log; its warnings are about things that it mends itself.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => tracing::warn!(facility, message, "Kafka client"),
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            tracing::info!(facility, message, "Kafka client");
+        }
+        RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(facility, message, "Kafka client");
+        }
+    }
+}
+
 /// An error without the values of settings, which may be secrets.
-fn plain(error: &KafkaError) -> String {
+pub(crate) fn plain(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, reason, key, _value) => format!("{key}: {reason}"),
         other => other.to_string(),
