@@ -2,7 +2,7 @@
 //!
 //! # Operation
 //!
-//! Each channel is one thread with a reader of its own ([`forward`]) and a sink ([`kafka`], [`filesystem`]). It
+//! Each channel is one thread with a reader of its own ([`forward`]) and a sink ([`kafka`], [`filesystem`], [`direct`], [`stdout`]). It
 //! decodes a record, renders it with [`record::wire`], hands it to the sink, and moves its cursor to the last record
 //! before which everything is settled. The sinks have the same face and know three answers:
 //!
@@ -18,6 +18,7 @@
 //! pauses the channel, which says so in its status and looks again from time to time. The outbox holds what waits;
 //! without any channel it fills up to its cap and then refuses.
 
+mod direct;
 mod filesystem;
 mod forward;
 pub(crate) mod kafka;
@@ -25,6 +26,8 @@ mod rejected;
 mod secret;
 mod settings;
 mod status;
+mod stdout;
+mod worker;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -32,6 +35,7 @@ use std::time::{Duration, Instant};
 
 use record::wire::{Limits, Message, RecordId};
 
+pub use self::direct::DirectSettings;
 pub use self::filesystem::FilesystemSettings;
 pub use self::kafka::{
     Compression, KafkaSettings, MessageKey, SaslMechanism, SaslSettings, SecurityProtocol,
@@ -40,6 +44,7 @@ pub use self::kafka::{
 pub use self::secret::{Secret, SecretError};
 pub use self::settings::{ChannelSettings, NamedChannel, SettingsError};
 pub use self::status::ChannelStatus;
+pub use self::stdout::StdoutSettings;
 
 use self::status::State;
 use crate::outbox::{Outbox, ReadError, Watch};
@@ -79,6 +84,15 @@ pub enum ChannelError {
         /// Which setting, and why; without values.
         reason: String,
     },
+    /// The file with the certificates to trust cannot be used.
+    #[error("start the channel: use ca_location: {reason}")]
+    Certificates {
+        /// Why not.
+        reason: String,
+    },
+    /// There is no standard output.
+    #[error("start the channel: open standard output")]
+    Stdout(#[source] std::io::Error),
     /// The operating system gave no thread.
     #[error("start the channel's thread")]
     Thread(#[source] std::io::Error),
@@ -152,6 +166,8 @@ impl Channel {
             ChannelSettings::Filesystem(settings) => {
                 Box::new(filesystem::Filesystem::new(settings)?)
             }
+            ChannelSettings::Stdout(settings) => Box::new(stdout::Stdout::new(settings)?),
+            ChannelSettings::Direct(settings) => Box::new(direct::Direct::new(settings)?),
         };
         Self::start(outbox, &name, sink)
     }

@@ -110,7 +110,7 @@ fn spooler_fault(channel: &NamedChannel, error: ChannelError) -> CliError {
 fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("MLOPS_"))
+        .filter(|(name, _)| name.starts_with("MLOPS_") || name.starts_with("DATAROBOT_"))
         .collect()
 }
 

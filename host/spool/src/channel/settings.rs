@@ -11,8 +11,10 @@ mod variables;
 use std::collections::BTreeMap;
 
 use super::ChannelError;
+use super::direct::{self, DirectSettings};
 use super::filesystem::{self, FilesystemSettings};
 use super::kafka::{self, KafkaSettings};
+use super::stdout::{self, StdoutSettings};
 use crate::outbox::is_channel_name;
 
 pub use self::variables::SettingsError;
@@ -21,12 +23,15 @@ pub(super) use self::variables::{NO_EFFECT, ROWS, Variables, boolean};
 /// What kind of channel drains the outbox, and how.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there are few in a process, and they move once")]
 pub enum ChannelSettings {
     /// To a Kafka topic.
     Kafka(KafkaSettings),
     /// To spool files.
     Filesystem(FilesystemSettings),
+    /// To standard output.
+    Stdout(StdoutSettings),
+    /// Straight to the MLOps server.
+    Direct(DirectSettings),
 }
 
 /// Settings with the name that cursor, metrics and dead letters go by.
@@ -47,7 +52,7 @@ struct Kind {
 }
 
 /// Every kind that the library's names can ask for.
-const KINDS: [Kind; 2] = [
+const KINDS: [Kind; 4] = [
     Kind {
         types: &["KAFKA"],
         variables: kafka::VARIABLES,
@@ -57,6 +62,16 @@ const KINDS: [Kind; 2] = [
         types: &["FILESYSTEM", "OUTPUT_DIR"],
         variables: filesystem::VARIABLES,
         read: |variables| filesystem::read(variables).map(ChannelSettings::Filesystem),
+    },
+    Kind {
+        types: &["STDOUT"],
+        variables: stdout::VARIABLES,
+        read: |variables| stdout::read(variables).map(ChannelSettings::Stdout),
+    },
+    Kind {
+        types: &["API", "DIRECT"],
+        variables: direct::VARIABLES,
+        read: |variables| direct::read(variables).map(ChannelSettings::Direct),
     },
 ];
 
@@ -91,6 +106,8 @@ impl ChannelSettings {
         match self {
             Self::Kafka(settings) => settings.check(),
             Self::Filesystem(settings) => settings.check(),
+            Self::Stdout(settings) => settings.check(),
+            Self::Direct(settings) => settings.check(),
         }
     }
 
@@ -99,6 +116,8 @@ impl ChannelSettings {
         match self {
             Self::Kafka(_) => "kafka",
             Self::Filesystem(_) => "filesystem",
+            Self::Stdout(_) => "stdout",
+            Self::Direct(_) => "direct",
         }
     }
 }
