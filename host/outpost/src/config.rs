@@ -117,6 +117,7 @@ struct Outbox {
     queue_records_max: usize,
     queue_bytes_max: usize,
     observe_window: u64,
+    dead_letter_bytes_max: u64,
 }
 
 impl Config {
@@ -244,6 +245,7 @@ impl Outbox {
             queue_bytes: self.queue_bytes_max,
             observe_window: Duration::from_millis(self.observe_window),
             when_full,
+            dead_letter_bytes: self.dead_letter_bytes_max,
         }
     }
 }

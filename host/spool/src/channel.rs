@@ -22,7 +22,7 @@ mod direct;
 mod filesystem;
 mod forward;
 pub(crate) mod kafka;
-mod rejected;
+pub(crate) mod rejected;
 mod secret;
 mod settings;
 mod status;
@@ -41,6 +41,7 @@ pub use self::kafka::{
     Compression, KafkaSettings, MessageKey, SaslMechanism, SaslSettings, SecurityProtocol,
     TlsSettings,
 };
+pub use self::rejected::{DeadLetter, DeadLetterCount};
 pub use self::secret::{Secret, SecretError};
 pub use self::settings::{ChannelSettings, NamedChannel, SettingsError};
 pub use self::status::ChannelStatus;
@@ -176,7 +177,9 @@ impl Channel {
         let reader = outbox.reader(name)?;
         let watch = reader.watch();
         let state = Arc::new(State::new(name));
-        let forwarder = forward::Forwarder::new(reader, sink, Arc::clone(&state), outbox.dir());
+        let rejected =
+            rejected::DeadLetters::new(outbox.dir(), &state.name, outbox.dead_letter_bytes());
+        let forwarder = forward::Forwarder::new(reader, sink, Arc::clone(&state), rejected);
         let thread = std::thread::Builder::new()
             .name(format!("channel-{name}"))
             .spawn(move || forwarder.run())

@@ -219,6 +219,11 @@ impl Outbox {
         self.inner.shared.settings.record_bytes
     }
 
+    /// Most bytes of one channel's dead letters ([`OutboxSettings::dead_letter_bytes`]).
+    pub fn dead_letter_bytes(&self) -> u64 {
+        self.inner.shared.settings.dead_letter_bytes
+    }
+
     /// Where the outbox is: its rejected and quarantined records lie here.
     pub fn dir(&self) -> &Path {
         &self.inner.shared.dir

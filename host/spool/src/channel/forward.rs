@@ -5,7 +5,6 @@
 //! back to the cursor; records behind it that were delivered meanwhile are not sent again.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use std::time::{Duration, Instant};
 use record::Record;
 use record::wire::{self, RecordId};
 
-use super::rejected::Rejected;
+use super::rejected::DeadLetters;
 use super::status::State;
 use super::{Answer, Parcel, Retry, Sink};
 use crate::outbox::{Batch, Entry, ReadError, Reader};
@@ -37,7 +36,7 @@ pub(super) struct Forwarder {
     reader: Reader,
     sink: Box<dyn Sink>,
     state: Arc<State>,
-    rejected: Rejected,
+    rejected: DeadLetters,
     batch: Batch,
     /// The next entry of `batch`.
     entry: usize,
@@ -81,8 +80,13 @@ enum Turn {
 }
 
 impl Forwarder {
-    pub(super) fn new(reader: Reader, sink: Box<dyn Sink>, state: Arc<State>, dir: &Path) -> Self {
-        let rejected = Rejected::new(dir, &state.name);
+    pub(super) fn new(
+        reader: Reader,
+        sink: Box<dyn Sink>,
+        state: Arc<State>,
+        mut rejected: DeadLetters,
+    ) -> Self {
+        state.dead_letters(rejected.count());
         Self {
             reader,
             sink,
@@ -213,6 +217,7 @@ impl Forwarder {
         }
         tracing::error!(channel = self.state.name, seq = id.seq, why, "Record rejected");
         self.state.rejected.fetch_add(1, Ordering::Relaxed);
+        self.state.dead_letters(self.rejected.count());
         self.push(id.seq, 0, 0);
         Ok(())
     }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::rejected::DeadLetterCount;
+
 /// A picture of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelStatus {
@@ -16,8 +18,10 @@ pub struct ChannelStatus {
     pub delivered_records: u64,
     /// Times that sending began again from the cursor.
     pub retries: u64,
-    /// Records that the other side will never take; they lie in `rejected-<channel>.jsonl`.
+    /// Records that the other side will never take, in this run.
     pub rejected_records: u64,
+    /// What lies in `rejected-<channel>.jsonl`, former runs included.
+    pub dead_letters: DeadLetterCount,
     /// Records that were damaged in the outbox.
     pub lost_records: u64,
     /// Records sent and not answered yet.
@@ -46,6 +50,7 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 struct Trouble {
+    dead_letters: DeadLetterCount,
     last_error: Option<String>,
     paused: bool,
 }
@@ -75,12 +80,18 @@ impl State {
             delivered_records: load(&self.delivered),
             retries: load(&self.retries),
             rejected_records: load(&self.rejected),
+            dead_letters: trouble.dead_letters,
             lost_records: load(&self.lost),
             in_flight_records: load(&self.in_flight),
             waiting_records,
             last_error: trouble.last_error.clone(),
             paused: trouble.last_error.clone().filter(|_| trouble.paused),
         }
+    }
+
+    /// Notes what the store of dead letters holds.
+    pub(super) fn dead_letters(&self, count: DeadLetterCount) {
+        self.trouble.lock().dead_letters = count;
     }
 
     /// Notes an error, and says it when it is a new one.

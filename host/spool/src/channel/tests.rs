@@ -67,15 +67,13 @@ pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 pub(super) fn rejected(dir: &Path, channel: &str) -> Vec<String> {
-    let file = dir.join("outbox").join(format!("rejected-{channel}.jsonl"));
-    let lines = std::fs::read_to_string(file).unwrap_or_default();
-    lines
-        .lines()
-        .map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            line["id"].as_str().unwrap().rsplit_once('/').unwrap().1.to_owned()
-        })
-        .collect()
+    let mut seqs = Vec::new();
+    rejected::each(&dir.join("outbox"), channel, |letter| {
+        seqs.push(letter.id.rsplit_once('/').unwrap().1.to_owned());
+        Ok(())
+    })
+    .unwrap();
+    seqs
 }
 
 /// Decides on a record, by its number and how often it was sent together with others or alone.
@@ -182,6 +180,7 @@ fn a_rejected_record_is_found_kept_and_passed() {
     until("all settled", || channel.status().waiting_records == 0);
     let status = channel.status();
     assert_eq!((status.delivered_records, status.rejected_records), (9, 1));
+    assert_eq!(status.dead_letters.records, 1);
     assert_eq!(rejected(dir.path(), "fake"), ["4"]);
 }
 

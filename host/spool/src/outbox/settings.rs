@@ -16,6 +16,8 @@ pub(super) const MIN_FREE_BYTES: u64 = 64 << 20;
 pub(super) const QUEUE_RECORDS: usize = 32_768;
 /// Most bytes between the callers and the writer by default.
 pub(super) const QUEUE_BYTES: usize = 8 << 20;
+/// Most bytes of one channel's dead letters by default.
+pub(super) const DEAD_LETTER_BYTES: u64 = 64 << 20;
 /// How long records gather while nobody waits, by default.
 pub(super) const OBSERVE_WINDOW: Duration = Duration::from_millis(20);
 
@@ -56,6 +58,8 @@ pub struct OutboxSettings {
     pub observe_window: Duration,
     /// What happens at `max_bytes`.
     pub when_full: WhenFull,
+    /// Most bytes of one channel's dead letters; room for two of the largest.
+    pub dead_letter_bytes: u64,
 }
 
 impl Default for OutboxSettings {
@@ -69,6 +73,7 @@ impl Default for OutboxSettings {
             queue_bytes: QUEUE_BYTES,
             observe_window: OBSERVE_WINDOW,
             when_full: WhenFull::default(),
+            dead_letter_bytes: DEAD_LETTER_BYTES,
         }
     }
 }
@@ -78,7 +83,7 @@ impl OutboxSettings {
     pub(super) fn check(&self) -> Result<(), OpenError> {
         let overhead = super::segment::FRAME_BYTES as u64;
         let room = self.segment_bytes.saturating_sub(super::segment::HEADER_BYTES as u64);
-        let rules: [(&'static str, &'static str, bool); 6] = [
+        let rules: [(&'static str, &'static str, bool); 7] = [
             (
                 "segment_bytes",
                 "between 4096 and 256 MiB",
@@ -93,6 +98,11 @@ impl OutboxSettings {
             ),
             ("queue_bytes", "at most segment_bytes - 48", self.queue_bytes as u64 <= room),
             ("queue_records", "at least 1", self.queue_records >= 1),
+            (
+                "dead_letter_bytes",
+                "at least 4 times record_bytes and 16 KiB",
+                self.dead_letter_bytes / 4 >= self.record_bytes as u64 + 4096,
+            ),
         ];
         match rules.into_iter().find(|(_, _, holds)| !holds) {
             Some((setting, must_be, _)) => Err(OpenError::Setting { setting, must_be }),

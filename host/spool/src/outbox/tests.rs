@@ -27,6 +27,7 @@ pub(super) fn small() -> OutboxSettings {
         queue_bytes: 4048,
         observe_window: Duration::from_millis(1),
         when_full: WhenFull::RejectNew,
+        ..OutboxSettings::default()
     }
 }
 
