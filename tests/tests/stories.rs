@@ -11,5 +11,6 @@ mod stories {
     mod kafka;
     mod outage;
     mod readme;
+    mod spool;
     mod stop;
 }

@@ -21,6 +21,111 @@ pub(crate) enum Command {
     Score(Score),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Look into an outbox, give its records out, put it right
+    #[command(subcommand)]
+    Spool(Spool),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Spool {
+    /// Tell what waits for whom, also while a gateway runs
+    Status(SpoolStatus),
+    /// Compare every record with its checksum, also while a gateway runs; exit code 65 when something is damaged
+    Check(SpoolCheck),
+    /// Write records out as lines of JSON, also while a gateway runs
+    Export(SpoolExport),
+    /// Put dead letters back into the outbox, where every channel gets them; no gateway may run on it
+    Requeue(SpoolRequeue),
+    /// Throw away what is no longer wanted; no gateway may run on the outbox
+    Purge(SpoolPurge),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolStatus {
+    /// The outbox
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) outbox: PathBuf,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolCheck {
+    /// The outbox
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) outbox: PathBuf,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpoolExport {
+    /// The outbox
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) outbox: PathBuf,
+    /// What this channel has not had yet; with --dead-letters, only its own
+    #[arg(long, value_name = "NAME")]
+    pub(crate) channel: Option<String>,
+    /// From the record with this number on
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["channel", "dead_letters"])]
+    pub(crate) from: Option<u64>,
+    /// Up to the record with this number
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["channel", "dead_letters"])]
+    pub(crate) to: Option<u64>,
+    /// The records that the other side will never take
+    #[arg(long)]
+    pub(crate) dead_letters: bool,
+    /// The record itself, one a line, instead of the messages that a channel makes of it
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Most rows of a message; the channel's own limit gives the messages the ids that it gives them
+    #[arg(long, value_name = "ROWS", default_value = "10000")]
+    pub(crate) rows_per_message: std::num::NonZeroUsize,
+    /// Where to write [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true))]
+pub(crate) struct SpoolRequeue {
+    /// The outbox
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) outbox: PathBuf,
+    /// The channel that gave them up
+    #[arg(long, value_name = "NAME")]
+    pub(crate) channel: String,
+    /// The dead letter with this id, store/number or just the number (repeatable)
+    #[arg(long, value_name = "ID", group = "which")]
+    pub(crate) id: Vec<String>,
+    /// All of them
+    #[arg(long, group = "which")]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
+pub(crate) struct SpoolPurge {
+    /// The outbox
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) outbox: PathBuf,
+    /// Dead letters, those of --channel or all
+    #[arg(long, group = "what", conflicts_with_all = ["delivered", "quarantined"])]
+    pub(crate) dead_letters: bool,
+    /// Segments that every channel has passed; a gateway removes them by itself
+    #[arg(long, group = "what", conflicts_with_all = ["channel", "quarantined"])]
+    pub(crate) delivered: bool,
+    /// Damaged segments that were set aside
+    #[arg(long, group = "what", conflicts_with = "channel")]
+    pub(crate) quarantined: bool,
+    /// Alone: the place of this channel, so that it holds nothing back any more
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub(crate) channel: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod inspect;
 mod score;
 mod serve;
+mod spool;
 mod train;
 
 use crate::cli::Command;
@@ -16,6 +17,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Spool(command) => spool::run(&command),
     }
 }
 

@@ -50,6 +50,18 @@ pub(crate) fn bytes(count: usize) -> String {
     }
 }
 
+/// How long ago something was, in the two largest units that say something.
+pub(crate) fn age(age: std::time::Duration) -> String {
+    let seconds = age.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +80,16 @@ mod tests {
         assert_eq!(bar(0.5, 4.0, 4), "▌");
         assert_eq!(bar(0.0, 1.0, 4), "");
         assert_eq!(bar(f64::NAN, 1.0, 4), "");
+    }
+
+    #[test]
+    fn ages_have_two_units() {
+        let age = |seconds| age(std::time::Duration::from_secs(seconds));
+        assert_eq!(age(0), "0 s");
+        assert_eq!(age(59), "59 s");
+        assert_eq!(age(61), "1 min 1 s");
+        assert_eq!(age(3600), "1 h 0 min");
+        assert_eq!(age(90_000), "1 d 1 h");
     }
 
     #[test]

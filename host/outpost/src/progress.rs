@@ -81,3 +81,28 @@ impl Scoring {
         self.0.finish_and_clear();
     }
 }
+
+/// The progress of checking a log.
+pub(crate) struct Checking(ProgressBar);
+
+impl Checking {
+    /// A bar that shows itself once there is something to wait for.
+    pub(crate) fn start() -> Self {
+        let bar = ProgressBar::new(0);
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent}% checked, {eta} left") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Shows how far it is.
+    pub(crate) fn show(&self, bytes: u64, of: u64) {
+        self.0.set_length(of);
+        self.0.set_position(bytes);
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

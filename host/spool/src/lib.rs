@@ -10,13 +10,16 @@
 
 pub mod channel;
 mod outbox;
+pub mod repair;
 pub mod source;
 
 pub use channel::{
-    Channel, ChannelError, ChannelSettings, ChannelStatus, Drained, NamedChannel, SettingsError,
+    Channel, ChannelError, ChannelSettings, ChannelStatus, DeadLetter, DeadLetterCount, Drained,
+    NamedChannel, SettingsError,
 };
 pub use outbox::{
-    Batch, Class, CloseError, CursorStatus, Entry, Gap, GapReason, Losses, OpenError, Outbox,
-    OutboxSettings, OutboxState, OutboxStatus, ReadError, Reader, Receipt, Refusals, Refused,
+    Archive, ArchiveError, ArchiveStatus, ArchivedRecord, Backlog, Batch, Class, CloseError,
+    CursorStatus, Entry, Finding, Gap, GapReason, Losses, OpenError, Outbox, OutboxSettings,
+    OutboxState, OutboxStatus, ReadError, Reader, Receipt, Refusals, Refused, Report,
     SYNC_TIME_BOUNDS, Stopped, WhenFull,
 };

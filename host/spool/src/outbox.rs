@@ -44,6 +44,7 @@
 //! | disk full or floor reached | appends are refused and counted; what was taken is written to the space set aside; reading goes on; it resumes by itself |
 //! | cap reached | appends are refused and counted, or the oldest segment goes and is counted |
 
+mod archive;
 mod cursor;
 mod fs;
 mod gaps;
@@ -67,6 +68,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+pub use self::archive::{
+    Archive, ArchiveError, ArchiveStatus, ArchivedRecord, Backlog, Finding, Report,
+};
 pub(crate) use self::cursor::is_name as is_channel_name;
 pub use self::gaps::{Gap, GapReason, Losses};
 pub(crate) use self::reader::Watch;

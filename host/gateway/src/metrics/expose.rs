@@ -79,16 +79,9 @@ impl Metrics {
 
     fn write_times(&self, out: &mut Writer<'_>) -> fmt::Result {
         let counts: Vec<u64> = self.times.iter().map(|count| count.load(Relaxed)).collect();
-        let bounds = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+        let bounds: Vec<f64> = BOUNDS_US.iter().map(|us| *us as f64 / 1e6).collect();
         let seconds = self.time_us.load(Relaxed) as f64 / 1e6;
-        let (name, kind, help) = Name::RequestSeconds.describe();
-        out.0.encode_descriptor(name, help, None, kind)?.encode_histogram::<NoLabelSet>(
-            seconds,
-            counts.iter().sum(),
-            &buckets,
-            None,
-        )
+        out.histogram(Name::RequestSeconds, &bounds, &counts, seconds)
     }
 }
 
@@ -104,6 +97,25 @@ impl Writer<'_> {
     pub(super) fn gauge(&mut self, name: Name, value: u64) -> fmt::Result {
         let (name, kind, help) = name.describe();
         ConstGauge::new(value).encode(self.0.encode_descriptor(name, help, None, kind)?)
+    }
+
+    /// `counts` are those up to each of `bounds` and one more for what lies above.
+    pub(super) fn histogram(
+        &mut self,
+        name: Name,
+        bounds: &[f64],
+        counts: &[u64],
+        sum: f64,
+    ) -> fmt::Result {
+        let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+        let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
+        let (name, kind, help) = name.describe();
+        self.0.encode_descriptor(name, help, None, kind)?.encode_histogram::<NoLabelSet>(
+            sum,
+            counts.iter().sum(),
+            &buckets,
+            None,
+        )
     }
 
     pub(super) fn counters<L: EncodeLabelSet>(

@@ -31,8 +31,8 @@ pub(crate) enum Name {
     OutboxDurableSeq,
     OutboxRefused,
     OutboxLost,
-    OutboxSyncs,
-    OutboxSyncSeconds,
+    OutboxQuarantined,
+    OutboxCommitSeconds,
     OutboxWriteErrors,
     ChannelDoneSeq,
     ChannelWaitingRecords,
@@ -42,9 +42,13 @@ pub(crate) enum Name {
     ChannelDelivered,
     ChannelRetries,
     ChannelRejected,
+    ChannelDeadLetters,
+    ChannelDeadLetterBytes,
+    ChannelDeadLettersDropped,
     ChannelLost,
     ChannelInflight,
     ChannelPaused,
+    ChannelLastSuccess,
 }
 
 impl Name {
@@ -109,11 +113,21 @@ impl Name {
             Self::OutboxRefused => {
                 ("spool_records_refused", Counter, "Records not taken, by reason")
             }
-            Self::OutboxLost => ("spool_records_lost", Counter, "Records found damaged or missing"),
-            Self::OutboxSyncs => ("spool_syncs", Counter, "Batches made durable"),
-            Self::OutboxSyncSeconds => {
-                ("spool_sync_seconds", Counter, "Time that writing and syncing took")
-            }
+            Self::OutboxLost => (
+                "spool_records_lost",
+                Counter,
+                "Records that are gone, by reason, since the outbox was made",
+            ),
+            Self::OutboxQuarantined => (
+                "spool_segments_quarantined",
+                Gauge,
+                "Damaged segments that were set aside and not removed",
+            ),
+            Self::OutboxCommitSeconds => (
+                "spool_commit_seconds",
+                Histogram,
+                "From taking a batch of records to its being durable",
+            ),
             Self::OutboxWriteErrors => {
                 ("spool_write_errors", Counter, "Writes and syncs that failed")
             }
@@ -151,6 +165,24 @@ impl Name {
             Self::ChannelInflight => {
                 ("spool_channel_inflight_records", Gauge, "Records sent and not answered yet")
             }
+            Self::ChannelDeadLetters => (
+                "spool_channel_dead_letters",
+                Gauge,
+                "Rejected records that lie in a channel's dead letters",
+            ),
+            Self::ChannelDeadLetterBytes => {
+                ("spool_channel_dead_letter_bytes", Gauge, "Bytes of a channel's dead letters")
+            }
+            Self::ChannelDeadLettersDropped => (
+                "spool_channel_dead_letters_dropped",
+                Counter,
+                "Dead letters dropped because there was no room for them",
+            ),
+            Self::ChannelLastSuccess => (
+                "spool_channel_last_success_age_seconds",
+                Gauge,
+                "Time since a channel delivered something, or since the start when it never did",
+            ),
             Self::ChannelPaused => {
                 ("spool_channel_paused", Gauge, "1 while only an operator can make a channel go on")
             }

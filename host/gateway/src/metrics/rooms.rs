@@ -68,9 +68,12 @@ pub(super) fn outbox(status: &OutboxStatus, out: &mut Writer<'_>) -> fmt::Result
         Name::OutboxRefused,
         refused.map(|(reason, count)| ([("reason", reason)], count)),
     )?;
-    out.counter(Name::OutboxLost, status.lost.total())?;
-    out.counter(Name::OutboxSyncs, status.syncs)?;
-    out.counter(Name::OutboxSyncSeconds, status.sync_time.as_secs_f64())?;
+    let lost = status.lost.by_reason();
+    out.counters(Name::OutboxLost, lost.map(|(reason, count)| ([("reason", reason)], count)))?;
+    out.gauge(Name::OutboxQuarantined, status.quarantined_segments)?;
+    let bounds = spool::SYNC_TIME_BOUNDS.map(|bound| bound.as_secs_f64());
+    let sum = status.sync_time.as_secs_f64();
+    out.histogram(Name::OutboxCommitSeconds, &bounds, &status.sync_times, sum)?;
     out.counter(Name::OutboxWriteErrors, status.write_errors)?;
     let cursors =
         || status.channels.iter().map(|channel| ([("channel", &*channel.channel)], channel));
@@ -103,6 +106,7 @@ fn channels(all: &[ChannelStatus], out: &mut Writer<'_>) -> fmt::Result {
     counters(Name::ChannelDelivered, |channel| channel.delivered_records)?;
     counters(Name::ChannelRetries, |channel| channel.retries)?;
     counters(Name::ChannelRejected, |channel| channel.rejected_records)?;
+    counters(Name::ChannelDeadLettersDropped, |channel| channel.dead_letters.dropped)?;
     counters(Name::ChannelLost, |channel| channel.lost_records)?;
     let mut gauges = |name, value: fn(&ChannelStatus) -> u64| {
         out.gauges(
@@ -111,5 +115,11 @@ fn channels(all: &[ChannelStatus], out: &mut Writer<'_>) -> fmt::Result {
         )
     };
     gauges(Name::ChannelInflight, |channel| channel.in_flight_records)?;
-    gauges(Name::ChannelPaused, |channel| u64::from(channel.paused.is_some()))
+    gauges(Name::ChannelDeadLetters, |channel| channel.dead_letters.records)?;
+    gauges(Name::ChannelDeadLetterBytes, |channel| channel.dead_letters.bytes)?;
+    gauges(Name::ChannelPaused, |channel| u64::from(channel.paused.is_some()))?;
+    let ages = all
+        .iter()
+        .map(|channel| ([("channel", &*channel.channel)], channel.since_success.as_secs_f64()));
+    out.gauges(Name::ChannelLastSuccess, ages)
 }

@@ -225,6 +225,10 @@ impl Forwarder {
     /// Notes what became of records. An error tells that the rest must be sent again.
     fn take_answers(&mut self) -> Result<(), Retry> {
         let mut retry = None;
+        let delivered = self.answers.iter().any(|(_, answer)| *answer == Answer::Delivered);
+        if delivered {
+            self.state.succeeded();
+        }
         for (seq, answer) in std::mem::take(&mut self.answers) {
             let Ok(at) = self.window.binary_search_by_key(&seq, |flight| flight.seq) else {
                 continue;

@@ -18,6 +18,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use record::wire::RecordId;
 
+use crate::outbox::ArchivedRecord;
+
 /// What the name of a file begins and ends with.
 const NAME: (&str, &str) = ("rejected-", ".jsonl");
 /// What is added to the name of the older file.
@@ -38,6 +40,15 @@ pub struct DeadLetter {
     pub why: String,
     /// The record in its compact form.
     pub record: Vec<u8>,
+}
+
+impl DeadLetter {
+    /// The record as it lay in the outbox; none when its id is none.
+    pub fn archived(&self) -> Option<ArchivedRecord<'_>> {
+        let (store, seq) = self.id.split_once('/')?;
+        let id = RecordId { store: store.parse().ok()?, seq: seq.parse().ok()? };
+        Some(ArchivedRecord { id, written: self.at, payload: &self.record })
+    }
 }
 
 /// What the store of a channel holds.
@@ -196,7 +207,8 @@ pub(crate) fn channels(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let channel = name.to_str().and_then(|name| name.strip_prefix(NAME.0)?.strip_suffix(NAME.1));
+        let channel =
+            name.to_str().and_then(|name| name.strip_prefix(NAME.0)?.strip_suffix(NAME.1));
         names.extend(channel.map(str::to_owned));
     }
     names.sort_unstable();

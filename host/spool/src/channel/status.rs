@@ -32,6 +32,8 @@ pub struct ChannelStatus {
     pub last_error: Option<String>,
     /// Why nothing is sent, while only an operator can mend it.
     pub paused: Option<String>,
+    /// How long ago the other side took something; since the start when it never did.
+    pub since_success: Duration,
 }
 
 #[derive(Debug)]
@@ -43,6 +45,7 @@ pub(super) struct State {
     pub(super) rejected: AtomicU64,
     pub(super) lost: AtomicU64,
     pub(super) in_flight: AtomicU64,
+    started: Instant,
     trouble: Mutex<Trouble>,
     stop: Mutex<Option<Instant>>,
     stop_changed: Condvar,
@@ -50,6 +53,7 @@ pub(super) struct State {
 
 #[derive(Debug, Default)]
 struct Trouble {
+    success: Option<Instant>,
     dead_letters: DeadLetterCount,
     last_error: Option<String>,
     paused: bool,
@@ -65,6 +69,7 @@ impl State {
             rejected: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             in_flight: AtomicU64::new(0),
+            started: Instant::now(),
             trouble: Mutex::default(),
             stop: Mutex::new(None),
             stop_changed: Condvar::new(),
@@ -86,7 +91,13 @@ impl State {
             waiting_records,
             last_error: trouble.last_error.clone(),
             paused: trouble.last_error.clone().filter(|_| trouble.paused),
+            since_success: trouble.success.unwrap_or(self.started).elapsed(),
         }
+    }
+
+    /// Notes that the other side took something just now.
+    pub(super) fn succeeded(&self) {
+        self.trouble.lock().success = Some(Instant::now());
     }
 
     /// Notes what the store of dead letters holds.

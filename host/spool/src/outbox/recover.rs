@@ -34,8 +34,8 @@ use super::slots::Slots;
 use super::status::{Counters, OutboxState};
 use super::writer::Start;
 
-const LOCK_FILE: &str = "LOCK";
-const MARK_FILE: &str = "durable.mark";
+pub(super) const LOCK_FILE: &str = "LOCK";
+pub(super) const MARK_FILE: &str = "durable.mark";
 
 /// The outbox was not opened.
 #[derive(Debug, thiserror::Error)]
@@ -282,7 +282,7 @@ fn find_end(bytes: &[u8], newest: &Segment, known: u64) -> End {
 }
 
 /// Whether a whole record behind the hole belongs to a batch that begins behind it too.
-fn holds_later_batch(bytes: &[u8], store: Uuid, hole: u64) -> bool {
+pub(super) fn holds_later_batch(bytes: &[u8], store: Uuid, hole: u64) -> bool {
     whole_records(bytes, store, hole).any(|(_, batch_first)| batch_first > hole)
 }
 

@@ -72,6 +72,32 @@ impl Slots {
     }
 }
 
+/// What a file of slots says to whoever only looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peek {
+    /// No number was ever written.
+    Blank,
+    /// The number.
+    Number(u64),
+    /// Neither slot is whole.
+    Damaged,
+}
+
+impl Peek {
+    pub(super) fn at(bytes: &[u8]) -> Self {
+        let newest = bytes.chunks(SLOT_BYTES).take(2).filter_map(decode).max();
+        match newest {
+            Some((_, number)) => Self::Number(number),
+            None if bytes.len() == FILE_BYTES && bytes.iter().all(|byte| *byte == 0) => Self::Blank,
+            None => Self::Damaged,
+        }
+    }
+
+    pub(super) fn number(self) -> Option<u64> {
+        if let Self::Number(number) = self { Some(number) } else { None }
+    }
+}
+
 /// Opens a file, or makes it, durably and full of real zeros, so that writing into it later needs no space.
 pub(super) fn preallocated(
     fs: &dyn Fs,
