@@ -6,7 +6,7 @@ use crate::patience::wait_until;
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::NamedTempFile;
 
@@ -115,13 +115,6 @@ impl Serve {
         Run::of(output)
     }
 
-    /// Starts it without waiting for anything. The caller looks after the process.
-    pub fn launch(mut self) -> (Child, Option<NamedTempFile>) {
-        let settings = self.write_settings();
-        self.command.stdout(Stdio::null()).stderr(Stdio::null());
-        (self.command.spawn().expect("the binary starts"), settings)
-    }
-
     fn write_settings(&mut self) -> Option<NamedTempFile> {
         if self.settings.is_empty() {
             return None;
@@ -133,7 +126,16 @@ impl Serve {
     }
 
     /// Starts it and waits until it listens, ready or not.
-    pub fn spawn(mut self) -> Gateway {
+    ///
+    /// # Panics
+    ///
+    /// When it stops instead.
+    pub fn spawn(self) -> Gateway {
+        self.try_spawn().unwrap_or_else(|status| panic!("the gateway stopped: {status}"))
+    }
+
+    /// The same, or how it ended.
+    pub fn try_spawn(mut self) -> Result<Gateway, ExitStatus> {
         let settings = self.write_settings();
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let folder = crate::root().join("target/tmp");
@@ -144,16 +146,14 @@ impl Serve {
         let out = err.try_clone().expect("a file has a second handle");
         let child = self.command.stdout(out).stderr(err).spawn().expect("the binary starts");
         let mut gateway = Gateway { child, port: 0, log, _settings: settings };
-        gateway.port = wait_until("a gateway that listens", || {
-            let port = announced(&gateway.log());
-            if port.is_none()
-                && let Some(status) = gateway.exited()
-            {
-                panic!("the gateway stopped: {status}");
-            }
-            port
+        let listens = wait_until("a gateway that listens", || {
+            let port = announced(&gateway.log()).map(Ok);
+            port.or_else(|| gateway.exited().map(Err))
         });
-        gateway
+        listens.map(|port| {
+            gateway.port = port;
+            gateway
+        })
     }
 }
 

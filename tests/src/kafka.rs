@@ -3,6 +3,7 @@
 //! The broker hangs on a leash: a shell that kills it and removes its folder as soon as the pipe to this process
 //! closes, however this process ends. So a shared broker outlives each story and nothing outlives the test run.
 
+use crate::network::Cable;
 use crate::parts;
 use crate::patience::{PATIENCE, wait_until};
 use crate::records::Envelope;
@@ -21,6 +22,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+/// Who may log in.
+pub const USER: &str = "outpost";
+/// With what.
+pub const PASSWORD: &str = "the-right-password";
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 const POLL_TIMEOUT: Duration = Duration::from_millis(100);
@@ -44,8 +50,20 @@ wait
 pub struct Kafka {
     libs: PathBuf,
     home: PathBuf,
-    port: u16,
+    place: Place,
     running: Option<Running>,
+}
+
+/// Where a broker lives.
+#[derive(Debug)]
+struct Place {
+    host: String,
+    port: u16,
+    /// For clients that log in.
+    login_port: u16,
+    controller: u16,
+    /// What goes before its command line.
+    words: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -63,6 +81,8 @@ pub struct Message {
     pub headers: Vec<(String, String)>,
     /// The value.
     pub envelope: Envelope,
+    /// Bytes of the value.
+    pub bytes: usize,
 }
 
 impl Kafka {
@@ -79,15 +99,26 @@ impl Kafka {
 
     /// A broker that has an address but does not run yet, or none when the story has to be skipped.
     pub fn reserved() -> Option<Self> {
+        Self::reserved_at("127.0.0.1", &[])
+    }
+
+    /// A broker at the far end of a cable.
+    pub fn behind(cable: &Cable) -> Option<Self> {
+        Self::reserved_at(cable.far(), &cable.words())
+    }
+
+    fn reserved_at(host: &str, words: &[&str]) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let libs = parts::kafka()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let home = crate::root().join(format!("target/tmp/kafka-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&home).expect("the target folder takes a folder");
-        let [port, controller] = free_ports();
-        let settings = settings(&home, port, controller);
-        std::fs::write(home.join("server.properties"), settings).expect("the folder takes a file");
-        let kafka = Self { libs, home, port, running: None };
+        let [port, login_port, controller] = free_ports();
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let place = Place { host: host.to_owned(), port, login_port, controller, words };
+        std::fs::write(home.join("server.properties"), place.settings(&home))
+            .expect("the folder takes a file");
+        let kafka = Self { libs, home, place, running: None };
         let format = kafka.java("kafka.tools.StorageTool", &["format", "-t", CLUSTER_ID, "-c"]);
         let output = Command::new("java").args(format).output().expect("java starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -96,14 +127,25 @@ impl Kafka {
 
     /// Where clients connect.
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.place.host, self.place.port)
+    }
+
+    /// Where clients connect that log in, as [`USER`] with [`PASSWORD`] by the mechanism `PLAIN`.
+    pub fn login_brokers(&self) -> String {
+        format!("{}:{}", self.place.host, self.place.login_port)
     }
 
     /// Starts the broker and waits until it answers.
     pub fn start(&mut self) {
+        self.launch();
+        self.wait();
+    }
+
+    /// Starts the broker.
+    pub fn launch(&mut self) {
         let mut leash = Command::new("sh");
         leash.args(["-c", LEASH, "leash"]).arg(&self.home);
-        leash.arg("java").args(self.java("kafka.Kafka", &[]));
+        leash.args(&self.place.words).arg("java").args(self.java("kafka.Kafka", &[]));
         leash.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut leash = leash.spawn().expect("a shell starts");
         let mut line = String::new();
@@ -111,6 +153,10 @@ impl Kafka {
         BufReader::new(output).read_line(&mut line).expect("the shell prints the broker's id");
         let broker = line.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
         self.running = Some(Running { leash, broker });
+    }
+
+    /// Waits until the broker answers.
+    pub fn wait(&self) {
         wait_until("a broker that answers", || {
             self.consumer()
                 .fetch_metadata(None, ASK_TIMEOUT)
@@ -145,9 +191,15 @@ impl Kafka {
 
     /// Makes a topic with one partition.
     pub fn create_topic(&self, name: &str) {
+        self.create_topic_with(name, &[]);
+    }
+
+    /// Makes a topic with one partition and these settings.
+    pub fn create_topic_with(&self, name: &str, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> =
             self.client().create().expect("an admin client");
-        let topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        topic.config.extend_from_slice(settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a runtime");
         wait_until("a topic", || {
@@ -233,25 +285,32 @@ impl Message {
                 .map(|header| (header.key.to_owned(), header.value.map(text).unwrap_or_default()))
                 .collect(),
             envelope: Envelope::parse(&text(message.payload().expect("a record has a value"))),
+            bytes: message.payload_len(),
         }
     }
 }
 
 /// Ports that nobody listens on, as far as one can know.
-fn free_ports() -> [u16; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
 }
 
-/// The smallest settings with which one node is a whole cluster. A killed broker may come back only when its session
-/// is over, so sessions are short.
-fn settings(home: &Path, port: u16, controller: u16) -> String {
-    format!(
-        "process.roles=broker,controller
+impl Place {
+    /// The smallest settings with which one node is a whole cluster. A killed broker may come back only when its
+    /// session is over, so sessions are short.
+    fn settings(&self, home: &Path) -> String {
+        let Self { host, port, login_port, controller, .. } = self;
+        format!(
+            "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://{host}:{port},LOGIN://{host}:{login_port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port},LOGIN://{host}:{login_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.name.login.sasl.enabled.mechanisms=PLAIN
+listener.name.login.plain.sasl.jaas.config=\\
+    org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={}
@@ -265,6 +324,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 ",
-        home.join("data").display()
-    )
+            home.join("data").display()
+        )
+    }
 }

@@ -15,7 +15,7 @@ use crate::kafka::{Kafka, Message};
 use crate::load::Answers;
 use crate::patience::wait_until;
 use crate::records::{Envelope, spooled};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
@@ -72,6 +72,7 @@ pub struct Ledger {
     name: &'static str,
     acknowledged: HashSet<String>,
     refused: usize,
+    rejected: usize,
     lost: Lost,
 }
 
@@ -102,7 +103,8 @@ enum Lost {
 impl Ledger {
     /// Opens the book of the scenario with this number.
     pub fn new(number: u8, name: &'static str) -> Self {
-        Self { number, name, acknowledged: HashSet::new(), refused: 0, lost: Lost::Exactly(0) }
+        let (refused, rejected, lost) = (0, 0, Lost::Exactly(0));
+        Self { number, name, acknowledged: HashSet::new(), refused, rejected, lost }
     }
 
     /// Enters ids that were answered with 200.
@@ -129,6 +131,12 @@ impl Ledger {
     /// Says that the outbox has counted `count` records as lost to damage.
     pub fn expect_lost(&mut self, count: usize) {
         self.lost = Lost::Exactly(count);
+    }
+
+    /// Says that the channel has set this many records aside, which the other side will never take. They are not entered
+    /// as acknowledged.
+    pub fn set_aside(&mut self, count: usize) {
+        self.rejected = count;
     }
 
     /// Says that this scenario breaks the promise on purpose: without a loss it fails.
@@ -171,7 +179,9 @@ impl Ledger {
             seen = messages.len();
             left.len() <= lost
         });
-        in_sequence(&messages, lost == 0);
+        // Of a record that was set aside some messages may have been taken.
+        let missing = missing_numbers(&messages);
+        assert!((lost..=lost + self.rejected).contains(&missing), "{missing} numbers are missing");
         let records: Vec<Envelope> = messages.into_iter().map(|message| message.envelope).collect();
         self.close(&records)
     }
@@ -255,18 +265,23 @@ fn place(id: &str) -> Option<(&str, u64)> {
     Some((client, number.parse().ok()?))
 }
 
-/// First copies come in the order of their numbers, and no number is missing.
+/// How many numbers of records are missing between the first and the last of each store. First copies come in the
+/// order of their numbers.
 #[track_caller]
-fn in_sequence(messages: &[Message], gap_free: bool) {
-    let mut newest: HashMap<&str, u64> = HashMap::new();
+fn missing_numbers(messages: &[Message]) -> usize {
+    let mut numbers: HashMap<&str, BTreeSet<u64>> = HashMap::new();
     for message in messages {
         let (_, id) = message.headers.iter().find(|(name, _)| name == "id").expect("an id header");
         let (store, number) = id.split_once('/').expect("store/number");
         let number: u64 = number.parse().expect("a number");
-        let newest = newest.entry(store).or_insert(number);
-        if number > *newest {
-            assert!(!gap_free || number == *newest + 1, "{number} follows {newest}");
-            *newest = number;
-        }
+        let seen = numbers.entry(store).or_default();
+        let newest = seen.last().copied().unwrap_or(0);
+        assert!(seen.contains(&number) || number > newest, "{number} came after {newest}");
+        seen.insert(number);
     }
+    let missing = |seen: &BTreeSet<u64>| {
+        let span = seen.last().zip(seen.first()).map_or(0, |(last, first)| last - first + 1);
+        span as usize - seen.len()
+    };
+    numbers.values().map(missing).sum()
 }

@@ -9,7 +9,6 @@ mod stories {
     mod faults;
     mod files;
     mod kafka;
-    mod outage;
     mod readme;
     mod spool;
     mod stop;

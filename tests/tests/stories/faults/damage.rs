@@ -12,9 +12,9 @@ use tests::{Gateway, Ledger, Load, Serve};
 const CLIENTS: usize = 4;
 /// Several segments of many records.
 const SEGMENTS: &str = "[outbox]
-record_bytes_max = 16384
-queue_bytes_max = 32768
-segment_bytes = 65536
+record_bytes_max = 8192
+queue_bytes_max = 30000
+segment_bytes = 32768
 ";
 const LOST: &str = "spool_records_lost_total";
 
@@ -31,7 +31,8 @@ pub(super) fn segments(outbox: &Path) -> Vec<PathBuf> {
 /// An outbox with a backlog, left by a kill.
 fn backlog(folder: &Path) -> (PathBuf, Vec<String>) {
     let outbox = folder.join("outbox");
-    let gateway = Serve::ridge(&outbox).settings(SEGMENTS).to_kafka(NOWHERE, "mlops").start();
+    let gateway =
+        Serve::ridge(&outbox).settings(SEGMENTS).durable().to_kafka(NOWHERE, "mlops").start();
     let load = Load::start(gateway.port(), CLIENTS, "backlog");
     load.wait_for(2000);
     let answered = load.end();
@@ -46,7 +47,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn drained(outbox: &Path, spool: &Path) -> Gateway {
-    let gateway = Serve::ridge(outbox).settings(SEGMENTS).to_files(spool).start();
+    let gateway = Serve::ridge(outbox).settings(SEGMENTS).durable().to_files(spool).start();
     gateway
         .wait_for("spool_channel_waiting_records{channel=\"filesystem\"", |records| records == 0.0);
     gateway
@@ -128,12 +129,12 @@ fn zeros(outbox: &Path) {
 
 fn flip(outbox: &Path) {
     let second = &segments(outbox)[1];
-    let byte = std::fs::read(second).unwrap()[20_000];
-    change(second, 20_000, &[byte ^ 4]);
+    let byte = std::fs::read(second).unwrap()[10_000];
+    change(second, 10_000, &[byte ^ 4]);
 }
 
 fn lost_block(outbox: &Path) {
-    change(&segments(outbox)[1], 16 << 10, &[0; 4 << 10]);
+    change(&segments(outbox)[1], 8 << 10, &[0; 4 << 10]);
 }
 
 fn remove(outbox: &Path) {
@@ -166,10 +167,13 @@ fn a_format_from_the_future_is_refused_by_name() {
 /// Where a segment has its format.
 const FORMAT_AT: u64 = 8;
 
+/// What happens to a cursor, of which there is an older copy.
+type Harm = fn(&Path, &Path);
+
 /// The cursor only saves work: whatever becomes of it, records may come twice but none is missing.
 #[test]
 fn a_cursor_that_is_damaged_gone_or_old_costs_copies_only() {
-    let cases: [(&'static str, fn(&Path, &Path)); 3] = [
+    let cases: [(&'static str, Harm); 3] = [
         ("cursor overwritten", |cursor, _| std::fs::write(cursor, [0xff; 4096]).unwrap()),
         ("cursor deleted", |cursor, _| std::fs::remove_file(cursor).unwrap()),
         ("cursor rolled back", |cursor, old| copy(old, cursor)),

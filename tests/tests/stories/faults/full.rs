@@ -8,6 +8,7 @@ use tests::{Disk, Gateway, Ledger, Load, README_ROW, Serve};
 const CLIENTS: usize = 2;
 const ROWS: usize = 100;
 const REFUSED: &str = "spool_records_refused_total{reason=";
+const LOST: &str = "spool_records_lost_total";
 
 /// Fills the outbox while its channel has to wait, then lets the channel drain it.
 fn fill_and_drain(mut ledger: Ledger, outbox: &Path, more: &str, reason: &str, says: &str) {
@@ -56,7 +57,30 @@ fn at_its_cap_the_outbox_refuses_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::new(9, "cap reached, the new is refused");
     let cap = "bytes_max = 2097152";
-    fill_and_drain(ledger, &folder.path().join("outbox"), cap, "outbox_full", "outbox is full");
+    fill_and_drain(ledger, &folder.path().join("outbox"), cap, "outbox_full", "up to its cap");
+}
+
+/// The newest matter most: nothing is refused, the oldest segments go, and what went is counted.
+#[test]
+fn at_its_cap_the_outbox_drops_the_oldest_if_told_to() {
+    let mut ledger = Ledger::new(9, "cap reached, the oldest is dropped");
+    let folder = tempfile::tempdir().unwrap();
+    let (outbox, spool) = (folder.path().join("outbox"), folder.path().join("spool"));
+    block(&spool);
+    let cap = "bytes_max = 2097152\nwhen_full = \"drop_oldest\"";
+    let serve = Serve::ridge(&outbox).settings(SMALL).settings(cap).durable().to_files(&spool);
+    let gateway = serve.start();
+    let load = Load::start(gateway.port(), 2 * CLIENTS, "filling");
+    gateway.wait_for(LOST, |lost| lost > 500.0);
+    let stored = gateway.metric("spool_stored_bytes");
+    assert!(stored <= 2_097_152.0, "{stored} bytes are stored");
+    ledger.acknowledge(load.end());
+    let lost = gateway.metric(LOST);
+    unblock(&spool);
+    gateway.wait_for("spool_channel_waiting_records", |records| records == 0.0);
+    assert_eq!(gateway.metric(LOST), lost, "lost without need");
+    ledger.expect_lost(lost as usize);
+    ledger.close_on_files(&spool);
 }
 
 /// Predictions that do not wait for their record go on all the while; each record that is not taken is counted.

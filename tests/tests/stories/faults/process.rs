@@ -43,26 +43,21 @@ fn killed_while_it_recovers_it_recovers_the_next_time() {
     load.wait_for(800);
     gateway.kill();
     ledger.acknowledge(load.end());
-    let steps = "fdatasync,fsync,ftruncate,pwrite64,rename,renameat,unlink";
     let mut killed = 0;
-    loop {
-        tear(&outbox);
-        let inject = format!("inject={steps}:signal=KILL:when={}", killed + 1);
-        let trace = format!("trace={steps}");
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-        let (mut child, _settings) = Serve::ridge(&outbox).settings(SMALL).under(&strace).launch();
-        // It dies, or it has opened the outbox and serves: then there are no more steps.
-        let opened = wait_until("a kill or an open outbox", || match child.try_wait().unwrap() {
-            Some(_dead) => Some(false),
-            None => torn(&outbox).then_some(()).map_or(Some(true), |()| None),
-        });
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if opened {
-            break;
+    for step in ["ftruncate", "fdatasync", "fsync", "pwrite64", "rename"] {
+        for time in 1.. {
+            tear(&outbox);
+            let (trace, inject) =
+                (format!("trace={step}"), format!("inject={step}:signal=KILL:when={time}"));
+            let strace =
+                ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+            // It dies, or it has opened the outbox and listens: then recovery has no more such steps.
+            if Serve::ridge(&outbox).settings(SMALL).under(&strace).try_spawn().is_ok() {
+                break;
+            }
+            killed += 1;
+            assert!(time < 20, "recovery never ends");
         }
-        killed += 1;
-        assert!(killed < 50, "recovery never ends");
     }
     assert!(killed >= 3, "only {killed} kills fell into recovery");
     let _gateway = Serve::ridge(&outbox).settings(SMALL).to_files(&spool).start();
@@ -77,11 +72,6 @@ fn tear(outbox: &Path) {
     let mut bytes = std::fs::read(&newest).unwrap();
     bytes.extend_from_slice(TEAR);
     std::fs::write(newest, bytes).unwrap();
-}
-
-fn torn(outbox: &Path) -> bool {
-    let newest = super::damage::segments(outbox).pop().unwrap();
-    std::fs::read(newest).unwrap().ends_with(TEAR)
 }
 
 #[test]
@@ -149,9 +139,16 @@ fn a_backlog_larger_than_the_memory_is_no_trouble() {
     let mut ledger = Ledger::new(7, "backlog larger than the memory allowed");
     let folder = tempfile::tempdir().unwrap();
     let (outbox, spool) = (folder.path().join("outbox"), folder.path().join("spool"));
-    let serve = || Serve::ridge(&outbox).under(&cap.words());
+    // Compiling the model takes more memory than serving it, so a run without a bound does that.
+    let settings = format!(
+        "[engine]\ncache = {:?}\n[outbox]\nqueue_bytes_max = 2097152\nsegment_bytes = 4194304",
+        folder.path().join("cache")
+    );
+    let plain = || Serve::ridge(&outbox).settings(&settings).durable();
+    drop(plain().start());
+    let serve = || plain().under(&cap.words());
     let gateway = serve().to_kafka(NOWHERE, "mlops").start();
-    let load = Load::rows(gateway.port(), CLIENTS, "heavy", 1000);
+    let load = Load::rows(gateway.port(), 2, "heavy", 500);
     gateway.wait_for("spool_stored_bytes", |bytes| bytes > 1.2 * MEMORY as f64);
     within(&gateway);
     let answers = load.finish();
@@ -171,5 +168,6 @@ const MEMORY: u64 = 64 << 20;
 
 fn within(gateway: &Gateway) {
     let peak = gateway.kibibytes("VmHWM") << 10;
-    assert!(peak < 2 * MEMORY, "{peak} bytes resident at the peak");
+    // The program's own pages count for whoever touched them first, and that was the run without a bound.
+    assert!(peak < MEMORY + (32 << 20), "{peak} bytes resident at the peak");
 }
