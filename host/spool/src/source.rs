@@ -4,7 +4,11 @@
 //! that somebody is done with it. What was received and not acknowledged comes again: after [`Source::rewind`], after
 //! an error, in the next run. So each message comes at least once, and its header's id tells a repeat.
 
+mod rabbitmq;
+
 use std::time::Duration;
+
+pub use self::rabbitmq::{RabbitMqSource, RabbitMqSourceSettings};
 
 /// A message that a source gave out, until it is acknowledged. Counted from 0 by each source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use super::ChannelError;
 use super::filesystem::{self, FilesystemSettings};
 use super::kafka::{self, KafkaSettings};
+use super::rabbitmq::{self, RabbitMqSettings};
 use crate::outbox::is_channel_name;
 
 pub use self::variables::SettingsError;
@@ -21,12 +22,14 @@ pub(super) use self::variables::{NO_EFFECT, ROWS, Variables, boolean};
 /// What kind of channel drains the outbox, and how.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "there are few in a process, and they move once")]
 pub enum ChannelSettings {
     /// To a Kafka topic.
     Kafka(KafkaSettings),
     /// To spool files.
     Filesystem(FilesystemSettings),
+    /// To a RabbitMQ queue.
+    #[serde(rename = "rabbitmq")]
+    RabbitMq(RabbitMqSettings),
 }
 
 /// Settings with the name that cursor, metrics and dead letters go by.
@@ -47,11 +50,16 @@ struct Kind {
 }
 
 /// Every kind that the library's names can ask for.
-const KINDS: [Kind; 2] = [
+const KINDS: [Kind; 3] = [
     Kind {
         types: &["KAFKA"],
         variables: kafka::VARIABLES,
         read: |variables| kafka::read(variables).map(ChannelSettings::Kafka),
+    },
+    Kind {
+        types: &["RABBITMQ", "RABBIT_MQ"],
+        variables: rabbitmq::VARIABLES,
+        read: |variables| rabbitmq::read(variables).map(ChannelSettings::RabbitMq),
     },
     Kind {
         types: &["FILESYSTEM", "OUTPUT_DIR"],
@@ -91,6 +99,7 @@ impl ChannelSettings {
         match self {
             Self::Kafka(settings) => settings.check(),
             Self::Filesystem(settings) => settings.check(),
+            Self::RabbitMq(settings) => settings.check(),
         }
     }
 
@@ -99,6 +108,7 @@ impl ChannelSettings {
         match self {
             Self::Kafka(_) => "kafka",
             Self::Filesystem(_) => "filesystem",
+            Self::RabbitMq(_) => "rabbitmq",
         }
     }
 }
