@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::RabbitMqSettings;
 use crate::channel::secret::Secret;
-use crate::channel::settings::{NO_EFFECT, ROWS, SettingsError, Variables};
+use crate::channel::settings::{ROWS, SettingsError, Variables};
 use crate::rabbitmq::TlsVersion;
 
 const PREFIX: &str = "MLOPS_RABBITMQ_";
@@ -50,7 +50,6 @@ pub(in crate::channel) fn read(
                 settings.tls.version = version
                     .ok_or_else(|| SettingsError::Value { variable: variable(), must_be })?;
             }
-            name if NO_EFFECT.contains(&name) => {}
             _ => return Err(SettingsError::Unknown { variable: variable() }),
         }
     }
