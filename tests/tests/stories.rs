@@ -10,6 +10,7 @@ mod stories {
     mod files;
     mod kafka;
     mod outage;
+    mod rabbitmq;
     mod readme;
     mod stop;
 }
