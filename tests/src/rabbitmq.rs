@@ -9,7 +9,7 @@ use crate::parts;
 use crate::patience::{PATIENCE, wait_until};
 use crate::records::Envelope;
 use lapin::options::{
-    BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
+    BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -89,11 +89,12 @@ pub struct Queued {
 }
 
 impl RabbitMq {
-    /// The broker that the stories share, or none when they have to be skipped. Each story has its own queue.
+    /// The broker that the stories share, or none when they have to be skipped. Each story has its own queue. It speaks
+    /// TLS too, and takes a client's certificate without asking for one.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<RabbitMq>> = OnceLock::new();
         let shared = SHARED.get_or_init(|| {
-            let mut rabbitmq = Self::reserved()?;
+            let mut rabbitmq = Self::secured(false)?;
             rabbitmq.start();
             Some(rabbitmq)
         });
@@ -290,6 +291,20 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
     ///
     /// When it never is.
     pub fn drain(&self, queue: &str, enough: impl Fn(&[Queued]) -> bool) -> Vec<Queued> {
+        self.drain_at(&self.url(), queue, enough)
+    }
+
+    /// The same at another address of this broker.
+    ///
+    /// # Panics
+    ///
+    /// When it never is enough.
+    pub fn drain_at(
+        &self,
+        url: &str,
+        queue: &str,
+        enough: impl Fn(&[Queued]) -> bool,
+    ) -> Vec<Queued> {
         let mut messages = Vec::new();
         let start = std::time::Instant::now();
         while !enough(&messages) {
@@ -300,7 +315,7 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
                 messages.last()
             );
             // What comes and goes while a broker does is no answer, but what was taken is.
-            drop(self.ask(async |channel| {
+            drop(ask(url, async |channel| {
                 let take = BasicGetOptions { no_ack: true };
                 while let Some(got) = channel.basic_get(queue.into(), take).await? {
                     messages.push(Queued::new(&got.delivery));
@@ -312,37 +327,8 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
         messages
     }
 
-    /// The messages of a queue, which keeps them.
-    pub fn peek(&self, queue: &str) -> Vec<Queued> {
-        let looked = self.ask(async |channel| {
-            let mut messages = Vec::new();
-            let take = BasicGetOptions { no_ack: false };
-            while let Some(got) = channel.basic_get(queue.into(), take).await? {
-                messages.push(Queued::new(&got.delivery));
-            }
-            channel.basic_nack(0, BasicNackOptions { multiple: true, requeue: true }).await?;
-            Ok(messages)
-        });
-        looked.unwrap_or_default()
-    }
-
-    /// Asks the broker something on a connection of its own.
     fn ask<T>(&self, work: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
-        let url = self.url();
-        let asked = runtime.block_on(async {
-            let properties = ConnectionProperties::default();
-            let connect = Connection::connect(&url, properties);
-            let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
-            let connection = tokio::time::timeout(ASK_TIMEOUT, connect).await.map_err(late)??;
-            let channel = connection.create_channel().await?;
-            let answer = work(&channel).await?;
-            connection.close(200, "OK".into()).await?;
-            Ok(answer)
-        });
-        runtime.shutdown_background();
-        asked
+        ask(&self.url(), work)
     }
 
     fn environment(&self) -> Vec<(&'static str, String)> {
@@ -401,6 +387,23 @@ impl Queued {
             body,
         }
     }
+}
+
+/// Asks a broker something on a connection of its own.
+fn ask<T>(url: &str, work: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> lapin::Result<T> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(1).enable_all().build().expect("a runtime");
+    let asked = runtime.block_on(async {
+        let connect = Connection::connect(url, ConnectionProperties::default());
+        let late = |_| std::io::Error::from(std::io::ErrorKind::TimedOut);
+        let connection = tokio::time::timeout(ASK_TIMEOUT, connect).await.map_err(late)??;
+        let channel = connection.create_channel().await?;
+        let answer = work(&channel).await?;
+        connection.close(200, "OK".into()).await?;
+        Ok(answer)
+    });
+    runtime.shutdown_background();
+    asked
 }
 
 /// Ports that nobody listens on, as far as one can know.

@@ -11,6 +11,8 @@ mod stories {
     mod kafka;
     mod outage;
     mod rabbitmq;
+    mod rabbitmq_outage;
+    mod rabbitmq_reading;
     mod readme;
     mod stop;
 }
