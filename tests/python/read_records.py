@@ -2,6 +2,7 @@
 
     read_records.py filesystem FOLDER COUNT     reads (and, as that reader does, consumes) a spool folder
     read_records.py kafka BROKERS TOPIC COUNT   reads a topic from its beginning
+    read_records.py rabbitmq URL QUEUE COUNT    reads a queue, which keeps what it held
 
 Stops when COUNT records were read, or fails when the reader stays empty-handed too long. Each line holds what the
 reader made of one record: deployment id, data type, payload.
@@ -32,6 +33,12 @@ def reader(kind, arguments):
         os.environ["MLOPS_KAFKA_TOPIC_NAME"] = topic
         os.environ["MLOPS_KAFKA_CONSUMER_GROUP_ID"] = f"story-{uuid.uuid4()}"
         from datarobot_mlops.spooler.kafka_spooler import KafkaRecordSpooler as Spooler
+    elif kind == "rabbitmq":
+        url, queue = arguments
+        os.environ["MLOPS_SPOOLER_TYPE"] = "RABBITMQ"
+        os.environ["MLOPS_RABBITMQ_QUEUE_URL"] = url
+        os.environ["MLOPS_RABBITMQ_QUEUE_NAME"] = queue
+        from datarobot_mlops.spooler.rabbitmq_spooler import RabbitMQRecordSpooler as Spooler
     else:
         sys.exit(f"unknown kind of channel: {kind}")
     from datarobot_mlops.common.enums import MLOpsSpoolAction

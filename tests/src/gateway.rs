@@ -52,6 +52,11 @@ impl Serve {
         self.with(&["--spooler", "kafka", "--kafka-brokers", brokers, "--kafka-topic", topic])
     }
 
+    /// Spools to a queue of this broker.
+    pub fn to_rabbitmq(self, url: &str, queue: &str) -> Self {
+        self.with(&["--spooler", "rabbitmq", "--rabbitmq-url", url, "--rabbitmq-queue", queue])
+    }
+
     /// Answers only when the record is safe.
     pub fn durable(self) -> Self {
         self.with(&["--record-class", "durable"])

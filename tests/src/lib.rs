@@ -2,8 +2,8 @@
 //!
 //! - [`Outpost`] runs the command line to its end; [`Gateway`] runs `outpost serve` and ends with its handle.
 //! - [`Kafka`] is one Apache Kafka node on free ports that can be stopped, frozen, killed and started again.
+//! - [`RabbitMq`] is one RabbitMQ node, likewise, with TLS when a story wants it.
 //! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
-//!   A RabbitMQ node gets a module beside it when the spooler speaks to one.
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
@@ -12,6 +12,7 @@
 //! not bring makes a story say so and return; with `CI=true` it makes it fail ([`parts`]).
 
 mod binary;
+mod certificates;
 mod client;
 mod disk;
 mod gateway;
@@ -23,10 +24,12 @@ mod network;
 pub mod parts;
 mod patience;
 pub mod python;
+mod rabbitmq;
 mod records;
 mod tamper;
 
 pub use binary::{Outpost, Run};
+pub use certificates::{Authority, Identity};
 pub use client::{Answer, Client};
 pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
@@ -36,6 +39,7 @@ pub use load::{Answers, Load};
 pub use memory::MemoryCap;
 pub use network::Cable;
 pub use patience::{PATIENCE, wait_until};
+pub use rabbitmq::{Queued, RabbitMq, Tls};
 pub use records::{Envelope, spool_files, spooled};
 pub use tamper::{Tamper, WRITER};
 

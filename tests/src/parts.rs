@@ -14,6 +14,17 @@ pub fn python() -> Option<PathBuf> {
     Some(part("python", "Python")?.join("bin/python"))
 }
 
+/// The folder of RabbitMQ's own scripts, or none when the story has to be skipped. The programs on the PATH will not
+/// do: they change the user, and refuse what this one owns.
+pub fn rabbitmq() -> Option<PathBuf> {
+    let scripts = PathBuf::from("/usr/lib/rabbitmq/bin");
+    if scripts.join("rabbitmq-server").is_file() {
+        return Some(scripts);
+    }
+    skip("RabbitMQ is not installed (`make test` does it)");
+    None
+}
+
 /// Whether the story may do what only root can; if not, it is skipped.
 pub fn root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();

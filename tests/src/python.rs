@@ -6,7 +6,7 @@ use std::process::Command;
 /// What the library's reader made of one record.
 pub type Reading = serde_json::Value;
 
-/// Reads `count` records from a spool folder or a topic (`arguments` as in `tests/python/read_records.py`); none when
+/// Reads `count` records from a spool folder, a topic or a queue (`arguments` as in `tests/python/read_records.py`); none when
 /// Python is not set up.
 ///
 /// # Panics
@@ -14,14 +14,30 @@ pub type Reading = serde_json::Value;
 /// When the library finds fewer, or refuses one.
 #[track_caller]
 pub fn read(arguments: &[&str], count: usize) -> Option<Vec<Reading>> {
-    let script = crate::root().join("tests/python/read_records.py");
-    let mut command = Command::new(parts::python()?);
-    command.arg(script).args(arguments).arg(count.to_string());
-    let output = command.output().expect("Python starts");
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the library could not read the records: {err}");
-    let out = String::from_utf8(output.stdout).expect("JSON lines are UTF-8");
+    let count = count.to_string();
+    let out = run("read_records.py", &[arguments, &[&count]].concat())?;
     Some(out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect())
+}
+
+/// Writes one record of each kind into a queue, and gives the kinds in their order; none when Python is not set up.
+///
+/// # Panics
+///
+/// When the library cannot.
+#[track_caller]
+pub fn write_rabbitmq(url: &str, queue: &str) -> Option<Vec<String>> {
+    let out = run("write_rabbitmq.py", &[url, queue])?;
+    Some(out.lines().map(str::to_owned).collect())
+}
+
+#[track_caller]
+fn run(script: &str, arguments: &[&str]) -> Option<String> {
+    let script = crate::root().join("tests/python").join(script);
+    let mut command = Command::new(parts::python()?);
+    let output = command.arg(&script).args(arguments).output().expect("Python starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {err}", script.display());
+    Some(String::from_utf8(output.stdout).expect("the script prints UTF-8"))
 }
 
 /// Whether the library read the same as we did, in whatever order.

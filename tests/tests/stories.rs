@@ -9,6 +9,9 @@ mod stories {
     mod faults;
     mod files;
     mod kafka;
+    mod rabbitmq;
+    mod rabbitmq_outage;
+    mod rabbitmq_reading;
     mod readme;
     mod spool;
     mod stop;

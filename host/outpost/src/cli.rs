@@ -223,7 +223,7 @@ pub(crate) struct Serve {
     /// observe: the answer never waits for its record; durable: it waits until the record is on disk
     #[arg(long, value_name = "CLASS")]
     pub(crate) record_class: Option<String>,
-    /// Where records go: kafka, filesystem or none (repeatable: each gets every record)
+    /// Where records go: kafka, rabbitmq, filesystem or none (repeatable: each gets every record)
     #[arg(long, value_name = "TYPE")]
     pub(crate) spooler: Vec<String>,
     /// A channel as the public library's configuration string, such as
@@ -236,6 +236,13 @@ pub(crate) struct Serve {
     /// Kafka topic, which must exist
     #[arg(long, value_name = "TOPIC")]
     pub(crate) kafka_topic: Option<String>,
+    /// RabbitMQ broker, as in amqp://user@host:5672/vhost; one with a password is better given by the file or by
+    /// MLOPS_RABBITMQ_QUEUE_URL, because everybody on the machine sees command lines
+    #[arg(long, value_name = "URL")]
+    pub(crate) rabbitmq_url: Option<String>,
+    /// RabbitMQ queue, made when it is missing
+    #[arg(long, value_name = "QUEUE")]
+    pub(crate) rabbitmq_queue: Option<String>,
     /// Folder of the filesystem spooler
     #[arg(long, value_name = "FOLDER")]
     pub(crate) spool_dir: Option<PathBuf>,

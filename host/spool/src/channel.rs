@@ -2,8 +2,9 @@
 //!
 //! # Operation
 //!
-//! Each channel is one thread with a reader of its own ([`forward`]) and a sink ([`kafka`], [`filesystem`], [`direct`], [`stdout`]). It
-//! decodes a record, renders it with [`record::wire`], hands it to the sink, and moves its cursor to the last record
+//! Each channel is one thread with a reader of its own ([`forward`]) and a sink ([`kafka`], [`rabbitmq`],
+//! [`filesystem`], [`direct`], [`stdout`]). It decodes a record, renders it with [`record::wire`], hands it to the sink,
+//! and moves its cursor to the last record
 //! before which everything is settled. The sinks have the same face and know three answers:
 //!
 //! | answer | then |
@@ -22,6 +23,7 @@ mod direct;
 mod filesystem;
 mod forward;
 pub(crate) mod kafka;
+mod rabbitmq;
 pub(crate) mod rejected;
 mod secret;
 mod settings;
@@ -41,14 +43,19 @@ pub use self::kafka::{
     Compression, KafkaSettings, MessageKey, SaslMechanism, SaslSettings, SecurityProtocol,
     TlsSettings,
 };
+pub use self::rabbitmq::{RabbitMqSettings, RabbitMqTlsSettings};
 pub use self::rejected::{DeadLetter, DeadLetterCount};
 pub use self::secret::{Secret, SecretError};
 pub use self::settings::{ChannelSettings, NamedChannel, SettingsError};
 pub use self::status::ChannelStatus;
 pub use self::stdout::StdoutSettings;
+pub use crate::rabbitmq::TlsVersion;
 
 use self::status::State;
 use crate::outbox::{Outbox, ReadError, Watch};
+
+/// The version of the envelope, for the headers that brokers keep beside it.
+const SCHEMA_VERSION: &str = "2";
 
 /// A channel was not started.
 #[derive(Debug, thiserror::Error)]
@@ -152,6 +159,17 @@ trait Sink: Send {
     fn forget(&mut self);
 }
 
+/// Of two answers to messages of one record, the one that decides: rejected, then a pause, then a retry.
+fn worse(one: Answer, other: Answer) -> Answer {
+    let weight = |answer: &Answer| match answer {
+        Answer::Delivered => 0,
+        Answer::Retry(Retry { paused: false, .. }) => 1,
+        Answer::Retry(_) => 2,
+        Answer::Rejected { .. } => 3,
+    };
+    if weight(&other) > weight(&one) { other } else { one }
+}
+
 impl Channel {
     /// Starts a channel on the outbox.
     ///
@@ -169,6 +187,7 @@ impl Channel {
             }
             ChannelSettings::Stdout(settings) => Box::new(stdout::Stdout::new(settings)?),
             ChannelSettings::Direct(settings) => Box::new(direct::Direct::new(settings)?),
+            ChannelSettings::RabbitMq(settings) => Box::new(rabbitmq::RabbitMq::new(settings)?),
         };
         Self::start(outbox, &name, sink)
     }
@@ -229,4 +248,4 @@ impl Drop for Channel {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,11 +7,13 @@
 mod filesystem;
 mod kafka;
 mod ledger;
+mod rabbitmq;
 
 use std::time::Duration;
 
 pub use self::filesystem::{FilesystemSource, FilesystemSourceSettings};
 pub use self::kafka::{Isolation, KafkaSource, KafkaSourceSettings, OffsetReset};
+pub use self::rabbitmq::{RabbitMqSource, RabbitMqSourceSettings};
 
 /// Most bytes that one call gives out, once it has given out a message.
 const RECEIVE_BYTES: usize = 16 << 20;

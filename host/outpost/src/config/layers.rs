@@ -48,11 +48,13 @@ fn merge(table: &mut Table, over: Table) {
 type Detail = (Option<String>, &'static str, &'static str, &'static str);
 
 /// What the flags say about one kind of spooler.
-fn details(args: &Serve) -> [Detail; 3] {
+fn details(args: &Serve) -> [Detail; 5] {
     let spool_dir = args.spool_dir.as_ref().map(|dir| dir.display().to_string());
     [
         (args.kafka_brokers.clone(), "MLOPS_KAFKA_BOOTSTRAP_SERVERS", "bootstrap_servers", "kafka"),
         (args.kafka_topic.clone(), "MLOPS_KAFKA_TOPIC_NAME", "topic", "kafka"),
+        (args.rabbitmq_url.clone(), "MLOPS_RABBITMQ_QUEUE_URL", "url", "rabbitmq"),
+        (args.rabbitmq_queue.clone(), "MLOPS_RABBITMQ_QUEUE_NAME", "queue", "rabbitmq"),
         (spool_dir, "MLOPS_FILESYSTEM_DIRECTORY", "directory", "filesystem"),
     ]
 }
@@ -148,7 +150,7 @@ fn of_table(mut table: Table) -> Result<Option<NamedChannel>, CliError> {
     if kind(&table) == "none" {
         return match table.keys().find(|key| *key != "type") {
             Some(key) => Err(CliError::Usage(format!(
-                "spooler.{key} needs spooler.type to be kafka or filesystem"
+                "spooler.{key} needs spooler.type to be kafka, rabbitmq or filesystem"
             ))),
             None => Ok(None),
         };

@@ -63,6 +63,20 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
                 "retry_operator_ms",
             ],
         ),
+        (
+            "rabbitmq",
+            &[
+                "url",
+                "queue",
+                "rows_per_message",
+                "message_bytes",
+                "confirm_timeout_ms",
+                "heartbeat_s",
+                "connection_timeout_ms",
+                "retry_ms",
+                "retry_operator_ms",
+            ],
+        ),
     ] {
         let lines = DEFAULTS.lines().filter_map(|line| line.strip_prefix("# "));
         let section =
@@ -75,10 +89,10 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
         }
         let text = format!("[spooler]\ntype = \"{kind}\"\n{}", commented.join("\n"));
         let from_comments = only(with_file(&text, &[]).unwrap());
-        let needed = if kind == "kafka" {
-            "bootstrap_servers = \"localhost:9092\"\ntopic = \"mlops\""
-        } else {
-            "directory = \"spool\""
+        let needed = match kind {
+            "kafka" => "bootstrap_servers = \"localhost:9092\"\ntopic = \"mlops\"",
+            "rabbitmq" => "url = \"amqp://localhost:5672\"\nqueue = \"mlops\"",
+            _ => "directory = \"spool\"",
         };
         let defaults = with_file(&format!("[spooler]\ntype = \"{kind}\"\n{needed}"), &[]);
         assert_eq!(from_comments, only(defaults.unwrap()));
@@ -123,6 +137,10 @@ fn what_is_wrong_is_named() {
             .contains("bootstrap_servers")
     );
     assert!(said(with_file("[spooler]\ntype = \"pigeon\"", &[])).contains("pigeon"));
+    assert!(said(with_file("", &["--rabbitmq-queue", "q"])).contains("--spooler rabbitmq"));
+    let url = "[spooler]\ntype = \"rabbitmq\"\nurl = \"amqp://u:canary@ /\"\nqueue = \"q\"";
+    let url = said(with_file(url, &[]));
+    assert!(url.contains("url must be") && !url.contains("canary"), "{url}");
     assert!(said(with_file("[engine]\nmode = \"hot\"", &[])).contains("warm or fresh"));
     assert!(said(with_file("", &["--kafka-topic", "t"])).contains("--spooler kafka"));
     assert!(

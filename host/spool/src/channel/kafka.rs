@@ -40,7 +40,7 @@ pub(crate) use self::security::Security;
 pub use self::security::{SaslMechanism, SaslSettings, SecurityProtocol, TlsSettings};
 pub use self::settings::{Compression, KafkaSettings, MessageKey};
 pub(super) use self::variables::{VARIABLES, read};
-use super::{Answer, ChannelError, Parcel, Retry, Sink};
+use super::{Answer, ChannelError, Parcel, Retry, SCHEMA_VERSION, Sink, worse};
 
 /// How long one look for the topic may take; it also bounds how late a stop is noticed.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,8 +50,6 @@ const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the client may take to ask for its first token.
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(1);
-/// The version of the envelope, for the header.
-const SCHEMA_VERSION: &str = "2";
 
 type Client = BaseProducer<Context>;
 
@@ -354,17 +352,6 @@ fn soon(settings: &KafkaSettings, why: String) -> Retry {
 
 fn describe(settings: &KafkaSettings, code: Code) -> String {
     format!("topic {:?}: {code}", settings.topic)
-}
-
-/// Of two answers to messages of one record, the one that decides: rejected, then a pause, then a retry.
-fn worse(one: Answer, other: Answer) -> Answer {
-    let weight = |answer: &Answer| match answer {
-        Answer::Delivered => 0,
-        Answer::Retry(Retry { paused: false, .. }) => 1,
-        Answer::Retry(_) => 2,
-        Answer::Rejected { .. } => 3,
-    };
-    if weight(&other) > weight(&one) { other } else { one }
 }
 
 /// What the client has to say goes to our log; its warnings are about things that it mends itself.

@@ -14,6 +14,7 @@ use super::ChannelError;
 use super::direct::{self, DirectSettings};
 use super::filesystem::{self, FilesystemSettings};
 use super::kafka::{self, KafkaSettings};
+use super::rabbitmq::{self, RabbitMqSettings};
 use super::stdout::{self, StdoutSettings};
 use crate::outbox::is_channel_name;
 
@@ -32,6 +33,9 @@ pub enum ChannelSettings {
     Stdout(StdoutSettings),
     /// Straight to the MLOps server.
     Direct(DirectSettings),
+    /// To a RabbitMQ queue.
+    #[serde(rename = "rabbitmq")]
+    RabbitMq(RabbitMqSettings),
 }
 
 /// Settings with the name that cursor, metrics and dead letters go by.
@@ -52,11 +56,16 @@ struct Kind {
 }
 
 /// Every kind that the library's names can ask for.
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         types: &["KAFKA"],
         variables: kafka::VARIABLES,
         read: |variables| kafka::read(variables).map(ChannelSettings::Kafka),
+    },
+    Kind {
+        types: &["RABBITMQ", "RABBIT_MQ"],
+        variables: rabbitmq::VARIABLES,
+        read: |variables| rabbitmq::read(variables).map(ChannelSettings::RabbitMq),
     },
     Kind {
         types: &["FILESYSTEM", "OUTPUT_DIR"],
@@ -108,6 +117,7 @@ impl ChannelSettings {
             Self::Filesystem(settings) => settings.check(),
             Self::Stdout(settings) => settings.check(),
             Self::Direct(settings) => settings.check(),
+            Self::RabbitMq(settings) => settings.check(),
         }
     }
 
@@ -118,6 +128,7 @@ impl ChannelSettings {
             Self::Filesystem(_) => "filesystem",
             Self::Stdout(_) => "stdout",
             Self::Direct(_) => "direct",
+            Self::RabbitMq(_) => "rabbitmq",
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) fn append(outbox: &Outbox, names: impl IntoIterator<Item = u64>) {
     }
 }
 
-pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let end = Instant::now() + SOON;
     while !holds() {
         assert!(Instant::now() < end, "never: {what}");
