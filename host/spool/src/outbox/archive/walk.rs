@@ -57,7 +57,8 @@ impl Volume {
     ) -> Result<Ended, ArchiveError> {
         let bytes = match std::fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Ended { next: self.limit.unwrap_or(self.base), torn_bytes: 0 });
+                // Of the newest one that went so soon nobody knows where the log has got to.
+                return Ok(Ended { next: self.limit.unwrap_or(u64::MAX), torn_bytes: 0 });
             }
             read => read.map_err(|error| failed(&self.path, error))?,
         };
