@@ -9,10 +9,13 @@ mod stories {
     mod faults;
     mod files;
     mod kafka;
+    mod outage;
+    mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;
     mod rabbitmq_reading;
     mod readme;
+    mod secrets;
     mod spool;
     mod stop;
 }

@@ -12,6 +12,7 @@ use hyper::header::HeaderValue;
 use tokio::sync::Semaphore;
 
 use crate::{
+    privacy::Privacy,
     schema::{Schema, SchemaError},
     scoring::Score,
     settings::{DeploymentSettings, INLINE_TIME},
@@ -36,6 +37,7 @@ pub(crate) struct Serving {
     pub(crate) id: String,
     pub(crate) model_id: String,
     pub(crate) schema: Schema,
+    pub(crate) privacy: Privacy,
     /// The target's name as JSON.
     pub(crate) target: Vec<u8>,
     pub(crate) digest: String,
@@ -55,10 +57,12 @@ impl Serving {
         settings: DeploymentSettings,
     ) -> Result<Self, SchemaError> {
         let digest = scorer.digest();
+        let schema = Schema::new(scorer.features(), &settings.association_id_column)?;
         Ok(Self {
             id,
             model_id,
-            schema: Schema::new(scorer.features(), &settings.association_id_column)?,
+            privacy: Privacy::new(&settings.privacy, &schema)?,
+            schema,
             target: serde_json::to_vec(scorer.target()).expect("a string is always JSON"),
             digest_header: HeaderValue::from_str(&digest).expect("a digest is hex"),
             digest,

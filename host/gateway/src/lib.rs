@@ -42,6 +42,7 @@ mod metrics;
 mod number;
 mod pages;
 mod predict;
+pub mod privacy;
 mod problem;
 mod recorder;
 mod request_id;

@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt, future::Future, ops::Range, pin::Pin};
 use record::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
 use spool::{Class, OutboxState};
 
-use crate::{batch::Batch, deployment::Serving, schema::Schema};
+use crate::{batch::Batch, deployment::Serving, privacy::VALUE_BYTES};
 
 /// Room for the record of one row.
 const FIRST_BYTES: usize = 512;
@@ -67,7 +67,7 @@ pub(crate) fn encode(
     while start < scored.predictions.len() {
         let end = start + fitting(serving, finished, scored, start, max_bytes);
         out.clear();
-        one(serving, finished, part, Some(rows(&serving.schema, scored, start..end)), &mut out);
+        one(serving, finished, part, Some(rows(serving, scored, start..end)), &mut out);
         take(&out);
         start = end;
         part += 1;
@@ -99,33 +99,38 @@ fn one(
     record.encode(out);
 }
 
-fn rows<'a>(schema: &'a Schema, scored: &Scored<'a>, range: Range<usize>) -> Rows<'a> {
+fn rows<'a>(serving: &'a Serving, scored: &Scored<'a>, range: Range<usize>) -> Rows<'a> {
+    let Serving { schema, privacy, .. } = serving;
     let width = schema.inputs().len();
-    let columns = schema.inputs().iter().enumerate().map(|(place, input)| Column {
-        name: Cow::Borrowed(&*input.name),
-        values: match &input.category {
+    let columns = schema.inputs().iter().enumerate().filter_map(|(place, input)| {
+        let numbers = range.clone().map(|row| scored.batch.numbers[row * width + place]);
+        let values = match &input.category {
+            None if !privacy.keeps(place) => privacy.numbers(place, numbers)?,
             // One row is the usual case, and needs no copy.
             None if range.len() == 1 => Values::Numbers(Cow::Borrowed(
                 &scored.batch.numbers[range.start * width + place..][..1],
             )),
-            None => Values::Numbers(
-                range.clone().map(|row| scored.batch.numbers[row * width + place]).collect(),
-            ),
-            Some(category) => Values::Texts(
-                range
+            None => Values::Numbers(numbers.collect()),
+            Some(category) => {
+                let texts = range
                     .clone()
                     .map(|row| &scored.batch.texts[row * schema.categories() + category.place])
-                    .map(|text| text.as_deref().map(Cow::Borrowed))
-                    .collect(),
-            ),
-        },
+                    .map(Option::as_deref);
+                if privacy.keeps(place) {
+                    Values::Texts(texts.map(|text| text.map(Cow::Borrowed)).collect())
+                } else {
+                    privacy.levels(place, texts)?
+                }
+            }
+        };
+        Some(Column { name: Cow::Borrowed(&*input.name), values })
     });
     Rows {
         columns: columns.collect(),
         predictions: Cow::Borrowed(&scored.predictions[range.clone()]),
         association_ids: scored.association_ids[range]
             .iter()
-            .map(|id| Cow::Borrowed(&**id))
+            .map(|id| privacy.association_id(id))
             .collect(),
     }
 }
@@ -145,10 +150,13 @@ fn fitting(
     let head = 16 * NUMBER + serving.id.len() + serving.model_id.len() + finished.request_id.len();
     let mut left = max_bytes.saturating_sub(names + head);
     let categories = schema.categories();
+    // What takes the place of a private value may be longer than the value.
+    let private = VALUE_BYTES * serving.privacy.changed_values();
     let mut count = 0;
     for row in start..scored.predictions.len() {
         let texts = &scored.batch.texts[row * categories..(row + 1) * categories];
         let bytes = NUMBER * (schema.inputs().len() + 2)
+            + private
             + scored.association_ids[row].len()
             + texts.iter().flatten().map(|text| text.len()).sum::<usize>();
         if count > 0 && bytes > left {

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use models::schema::{Feature, Kind};
 
+use crate::privacy::PrivacyError;
+
 /// Where a named value goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
@@ -50,6 +52,9 @@ pub enum SchemaError {
         "use {0:?} as association id column: a feature of the model has that name; choose another column"
     )]
     AssociationId(String),
+    /// What is to be kept private cannot be.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
 }
 
 impl Schema {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::privacy::PrivacySettings;
+
 /// Connections open at once. Each costs about 40 KiB of buffers, so this is some 40 MiB at worst.
 pub const DEFAULT_CONNECTIONS: usize = 1024;
 /// From the first byte of a request's head to its last. A sensor on a bad radio link needs a second or two.
@@ -83,6 +85,8 @@ pub struct DeploymentSettings {
     pub association_id_column: String,
     /// Whether an answer waits for its record.
     pub record_class: RecordClass,
+    /// What is kept out of the records.
+    pub privacy: PrivacySettings,
 }
 
 /// What happens to a field that is no feature of the model.
@@ -129,6 +133,7 @@ impl Default for DeploymentSettings {
             unknown_names: UnknownNames::Refuse,
             association_id_column: DEFAULT_ASSOCIATION_ID_COLUMN.to_owned(),
             record_class: RecordClass::Observe,
+            privacy: PrivacySettings::default(),
         }
     }
 }

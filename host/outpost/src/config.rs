@@ -7,10 +7,12 @@
 mod layers;
 
 use crate::cli::Serve;
-use crate::error::CliError;
+use crate::error::{CliError, chain};
 use engine::{EngineSettings, Limits, Mode};
+use gateway::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
 use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
 use serde::Deserialize;
+use spool::channel::Secret;
 use spool::{NamedChannel, OutboxSettings, WhenFull};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -67,6 +69,18 @@ struct Deployment {
     association_id_column: String,
     unknown_fields: String,
     record_class: String,
+    association_ids: String,
+    privacy_key_file: Option<PathBuf>,
+    privacy: Vec<PrivateFeature>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PrivateFeature {
+    feature: String,
+    action: String,
+    width: Option<f64>,
+    edges: Option<Vec<f64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -139,6 +153,7 @@ impl Config {
 }
 
 fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
+    let privacy = raw.deployment.privacy()?;
     let model = raw.deployment.model.ok_or_else(|| {
         CliError::Usage(
             "there is no model to serve: give --model, or `model` under [deployment]".into(),
@@ -150,6 +165,7 @@ fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
             &raw.deployment.unknown_fields,
             &[("refuse", UnknownNames::Refuse), ("ignore", UnknownNames::Ignore)],
         )?,
+        privacy,
         association_id_column: raw.deployment.association_id_column,
         record_class: choose(
             "deployment.record_class",
@@ -181,11 +197,53 @@ fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
 }
 
 /// One of several words.
-fn choose<T: Copy>(key: &str, given: &str, words: &[(&str, T)]) -> Result<T, CliError> {
-    words.iter().find(|(word, _)| *word == given).map(|(_, value)| *value).ok_or_else(|| {
+fn choose<T: Clone>(key: &str, given: &str, words: &[(&str, T)]) -> Result<T, CliError> {
+    words.iter().find(|(word, _)| *word == given).map(|(_, value)| value.clone()).ok_or_else(|| {
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         CliError::Usage(format!("{key} is {}, not `{given}`", words.join(" or ")))
     })
+}
+
+impl Deployment {
+    /// What is kept out of the records. Reads the key.
+    fn privacy(&self) -> Result<PrivacySettings, CliError> {
+        let hash_association_ids = choose(
+            "deployment.association_ids",
+            &self.association_ids,
+            &[("keep", false), ("hash", true)],
+        )?;
+        let rules = self.privacy.iter().map(PrivateFeature::rule).collect::<Result<_, _>>()?;
+        let key = self.privacy_key_file.as_deref().map(Secret::read).transpose();
+        let key = key.map_err(|error| {
+            CliError::Usage(format!("deployment.privacy_key_file: {}", chain(&error)))
+        })?;
+        Ok(PrivacySettings { rules, hash_association_ids, key })
+    }
+}
+
+impl PrivateFeature {
+    fn rule(&self) -> Result<PrivacyRule, CliError> {
+        let key = format!("deployment.privacy of {:?}: ", self.feature);
+        let action = match (&*self.action, self.width, &self.edges) {
+            ("bucket", Some(width), None) => PrivacyAction::Width(width),
+            ("bucket", None, Some(edges)) => PrivacyAction::Edges(edges.clone()),
+            ("bucket", ..) => {
+                return Err(CliError::Usage(key + "a bucket has either a width or edges"));
+            }
+            (action, None, None) => choose(
+                &(key + "action"),
+                action,
+                &[
+                    ("drop", PrivacyAction::Drop),
+                    ("hash", PrivacyAction::Hash),
+                    // Taken above.
+                    ("bucket", PrivacyAction::Drop),
+                ],
+            )?,
+            _ => return Err(CliError::Usage(key + "only a bucket has a width or edges")),
+        };
+        Ok(PrivacyRule { feature: self.feature.clone(), action })
+    }
 }
 
 impl Http {

@@ -4,6 +4,10 @@ use std::borrow::Cow;
 
 use record::{Outcome, Payload, PredictionRecord, Record, Values};
 
+use spool::channel::Secret;
+
+use crate::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
+
 use super::harness::{CSV, JSON, Memory, Plan, Server, post};
 
 fn read(bytes: &[u8]) -> (Record<'_>, PredictionRecord<'_>) {
@@ -82,4 +86,65 @@ async fn many_rows_leave_parts_that_fit_and_miss_nothing() {
     }
     assert!(records.len() > 5);
     assert_eq!(seen, (0..300).map(f64::from).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_private_is_in_no_record_and_changes_no_answer() {
+    let rule = |feature: &str, action| PrivacyRule { feature: feature.to_owned(), action };
+    let mut plan = Plan::default();
+    plan.deployment.privacy = PrivacySettings {
+        rules: vec![
+            rule("a", PrivacyAction::Width(10.0)),
+            rule("b", PrivacyAction::Drop),
+            rule("c", PrivacyAction::Hash),
+        ],
+        hash_association_ids: true,
+        key: Some(Secret::new("0123456789abcdef")),
+    };
+    let private = plan.start().await;
+    let plain = Server::plain().await;
+    let body = r#"[{"a":27.5,"b":2,"c":"green","associationId":"visit-9"},{"b":3.25,"c":"blue"}]"#;
+    let answer = private.post(JSON, body).await;
+    assert_eq!(answer.predictions(), plain.post(JSON, body).await.predictions());
+    assert_eq!(answer.json()["predictions"][0]["associationId"], "visit-9");
+    let records = private.outbox.records.lock();
+    let (_, prediction) = read(&records[0]);
+    let rows = prediction.rows.unwrap();
+    let names: Vec<_> = rows.columns.iter().map(|column| &*column.name).collect();
+    assert_eq!(names, ["a", "c"]);
+    let Values::Texts(a) = &rows.columns[0].values else { panic!("{rows:?}") };
+    assert_eq!(*a, [Some(Cow::Borrowed("[20,30)")), None]);
+    let Values::Texts(c) = &rows.columns[1].values else { panic!("{rows:?}") };
+    assert!(c.iter().all(|hash| hash.as_deref().unwrap().len() == 32) && c[0] != c[1], "{c:?}");
+    assert!(rows.association_ids.iter().all(|id| id.len() == 32), "{rows:?}");
+    for raw in ["green", "blue", "visit-9"] {
+        let raw = raw.as_bytes();
+        assert!(!records[0].windows(raw.len()).any(|bytes| bytes == raw), "{raw:?} is there");
+    }
+    for raw in [27.5f64, 3.25] {
+        assert!(!records[0].windows(8).any(|bytes| bytes == raw.to_le_bytes()), "{raw} is there");
+    }
+}
+
+#[tokio::test]
+async fn private_rows_fit_into_their_records_too() {
+    let outbox = Memory { max_record_bytes: 2000, ..Memory::default() };
+    let mut plan = Plan { outbox, ..Plan::default() };
+    let rule =
+        |feature: &str| PrivacyRule { feature: feature.to_owned(), action: PrivacyAction::Hash };
+    plan.deployment.privacy = PrivacySettings {
+        rules: vec![rule("a"), rule("b"), rule("c")],
+        hash_association_ids: true,
+        key: Some(Secret::new("0123456789abcdef")),
+    };
+    let server = plan.start().await;
+    let lines: String = (0..300).map(|row| format!("{row},1,x\n")).collect();
+    server.post(CSV, format!("a,b,c\n{lines}")).await.predictions();
+    let records = server.outbox.records.lock();
+    let rows: usize = records
+        .iter()
+        .inspect(|bytes| assert!(bytes.len() <= 2000, "{} bytes", bytes.len()))
+        .map(|bytes| read(bytes).1.rows.unwrap().predictions.len())
+        .sum();
+    assert_eq!(rows, 300);
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::Serve;
 use crate::config::{self, Config};
-use crate::error::{CliError, EXIT_INCOMPLETE};
+use crate::error::{CliError, EXIT_INCOMPLETE, chain};
 use crate::{files, logging};
 use engine::{Engine, Package};
 use gateway::{Deployment, DrainReport, Gateway};
@@ -222,10 +222,4 @@ fn unavailable(what: &str, source: impl std::error::Error + Send + Sync + 'stati
 
 fn internal(what: &str, source: impl std::error::Error + Send + Sync + 'static) -> CliError {
     CliError::Internal { what: what.to_owned(), source: source.into() }
-}
-
-/// An error with everything behind it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -24,7 +24,13 @@ pub(super) fn file_over_defaults(file: Option<(&Path, Vec<u8>)>) -> Result<Raw, 
         ))
     };
     let text = String::from_utf8(bytes).map_err(|error| bad(error.into()))?;
-    let mut over = toml::from_str::<Table>(&text).map_err(|error| bad(error.into()))?;
+    let mut over = toml::from_str::<Table>(&text).map_err(|error| {
+        // The error's own text shows the line, which may hold a secret.
+        let line = error
+            .span()
+            .map_or(0, |span| text.bytes().take(span.start).filter(|byte| *byte == b'\n').count());
+        bad(format!("line {}: {}", line + 1, error.message()).into())
+    })?;
     // The spooler's keys depend on its type, so the file's table stands for itself.
     if let Some(spooler) = over.remove("spooler") {
         table.insert("spooler".into(), spooler);

@@ -150,6 +150,45 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_line_that_is_no_toml_is_named_and_not_shown() {
+    let said = said(with_file("[log]\n[spooler.sasl]\npassword = \"canary\n", &[]));
+    assert!(said.contains("line 3") && !said.contains("canary"), "{said}");
+    let text =
+        "[spooler]\ntype = \"kafka\"\n[spooler.sasl]\nmechanism = \"PLAIN\"\npassword = 5678";
+    let said = self::said(with_file(text, &[]));
+    assert!(said.contains("must be a text") && !said.contains("5678"), "{said}");
+}
+
+#[test]
+fn what_is_private_is_read_and_what_makes_no_sense_is_named() {
+    let privacy = |rule: &str| with_file(&format!("[[deployment.privacy]]\n{rule}\n"), &[]);
+    let rule = |rule: &str| privacy(rule).unwrap().deployment.privacy.rules[0].clone();
+    let feature = "feature = \"age\"\n";
+    let read = rule(&format!("{feature}action = \"bucket\"\nwidth = 10"));
+    let expected = PrivacyRule { feature: "age".into(), action: PrivacyAction::Width(10.0) };
+    assert_eq!(read, expected);
+    let read = rule(&format!("{feature}action = \"bucket\"\nedges = [18, 65.5]"));
+    assert_eq!(read.action, PrivacyAction::Edges(vec![18.0, 65.5]));
+    assert_eq!(rule(&format!("{feature}action = \"drop\"")).action, PrivacyAction::Drop);
+    assert_eq!(rule(&format!("{feature}action = \"hash\"")).action, PrivacyAction::Hash);
+    for (wrong, says) in [
+        ("action = \"mask\"", "drop or hash or bucket"),
+        ("action = \"bucket\"", "either a width or edges"),
+        ("action = \"bucket\"\nwidth = 1\nedges = [1]", "either a width or edges"),
+        ("action = \"hash\"\nwidth = 1", "only a bucket"),
+        ("action = \"drop\"\nsalt = 1", "salt"),
+    ] {
+        let said = said(privacy(&format!("{feature}{wrong}")));
+        assert!(said.contains(says), "{wrong}: {said}");
+    }
+    assert!(
+        said(with_file("[deployment]\nassociation_ids = \"drop\"", &[])).contains("keep or hash")
+    );
+    let missing = "[deployment]\nprivacy_key_file = \"/missing/key\"";
+    assert!(said(with_file(missing, &[])).contains("/missing/key"));
+}
+
+#[test]
 fn channels_may_be_several_each_with_a_name() {
     let names = |config: &Config| {
         config.channels.iter().map(|channel| channel.name().to_owned()).collect::<Vec<_>>()

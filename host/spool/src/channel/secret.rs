@@ -17,8 +17,7 @@ const FILE_BYTES: u64 = 64 << 10;
 const ANYBODY_READS: u32 = 0o004;
 
 /// A text that is never printed.
-#[derive(Clone, serde::Deserialize)]
-#[serde(transparent)]
+#[derive(Clone)]
 pub struct Secret(SecretString);
 
 /// A secret's file that cannot be used.
@@ -113,9 +112,17 @@ impl Secret {
         }
     }
 
-    /// The text itself. Only for handing it to a client library.
-    pub(crate) fn reveal(&self) -> &str {
+    /// The text itself. Only for handing it to a library that needs it.
+    pub fn reveal(&self) -> &str {
         self.0.expose_secret()
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What is wrong with it would be told with its value.
+        let text = String::deserialize(deserializer);
+        text.map(Self::new).map_err(|_| serde::de::Error::custom("a secret must be a text"))
     }
 }
 
@@ -156,6 +163,16 @@ mod tests {
         let longest = "x".repeat(FILE_BYTES as usize);
         let secret = Secret::read(&file(dir.path(), 0o600, longest.as_bytes())).unwrap();
         assert_eq!(secret.reveal().len(), longest.len());
+    }
+
+    #[test]
+    fn a_secret_of_another_type_is_not_repeated() {
+        let error = serde_json::from_str::<Secret>("12345678").unwrap_err().to_string();
+        assert!(error.contains("must be a text") && !error.contains("5678"), "{error}");
+        assert_eq!(
+            serde_json::from_str::<Secret>("\"12345678\"").unwrap(),
+            Secret::new("12345678")
+        );
     }
 
     #[test]
