@@ -5,6 +5,7 @@
 mod stories {
     mod channels;
     mod command_line;
+    mod direct;
     mod doors;
     mod faults;
     mod files;
@@ -12,6 +13,7 @@ mod stories {
     mod rabbitmq;
     mod rabbitmq_outage;
     mod rabbitmq_reading;
+    mod reading;
     mod readme;
     mod spool;
     mod stop;
