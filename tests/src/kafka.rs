@@ -191,14 +191,23 @@ impl Kafka {
 
     /// Makes a topic with one partition.
     pub fn create_topic(&self, name: &str) {
-        self.create_topic_with(name, &[]);
+        self.make_topic(name, 1, &[]);
     }
 
     /// Makes a topic with one partition and these settings.
     pub fn create_topic_with(&self, name: &str, settings: &[(&str, &str)]) {
+        self.make_topic(name, 1, settings);
+    }
+
+    /// Makes a topic with several partitions.
+    pub fn create_topic_of(&self, name: &str, partitions: i32) {
+        self.make_topic(name, partitions, &[]);
+    }
+
+    fn make_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> =
             self.client().create().expect("an admin client");
-        let mut topic = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         topic.config.extend_from_slice(settings);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         let runtime = runtime.expect("a runtime");

@@ -15,26 +15,60 @@ pub type Reading = serde_json::Value;
 #[track_caller]
 pub fn read(arguments: &[&str], count: usize) -> Option<Vec<Reading>> {
     let count = count.to_string();
-    let out = run("read_records.py", &[arguments, &[&count]].concat())?;
+    let out = run("read_records.py", &[arguments, &[&count]].concat(), &[])?;
     Some(out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect())
 }
 
-/// Writes one record of each kind into a queue, and gives the kinds in their order; none when Python is not set up.
+/// What the library was told to report: a data type, and fields that its payload must have.
+#[derive(Clone, Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reported {
+    /// The name of the data type.
+    pub data_type: String,
+    /// Fields with their values, by the library's names.
+    pub fields: serde_json::Value,
+}
+
+/// Reports one of everything (`arguments` as in `tests/python/write_records.py`), with more settings in the
+/// environment; none when Python is not set up.
 ///
 /// # Panics
 ///
-/// When the library cannot.
+/// When the library fails.
 #[track_caller]
-pub fn write_rabbitmq(url: &str, queue: &str) -> Option<Vec<String>> {
-    let out = run("write_rabbitmq.py", &[url, queue])?;
-    Some(out.lines().map(str::to_owned).collect())
+pub fn write(arguments: &[&str], environment: &[(&str, &str)]) -> Option<Vec<Reported>> {
+    let out = run("write_records.py", arguments, environment)?;
+    Some(out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect())
+}
+
+/// Whether a value has all that is expected: every field of an object, and the same of everything else. Numbers are
+/// compared by what they mean.
+pub fn has(value: &serde_json::Value, expected: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match (value, expected) {
+        (Value::Object(value), Value::Object(expected)) => expected
+            .iter()
+            .all(|(name, expected)| value.get(name).is_some_and(|value| has(value, expected))),
+        (Value::Array(value), Value::Array(expected)) => {
+            value.len() == expected.len() && value.iter().zip(expected).all(|(a, b)| has(a, b))
+        }
+        (Value::Number(a), Value::Number(b)) if a.is_f64() || b.is_f64() => {
+            a.as_f64() == b.as_f64()
+        }
+        _ => value == expected,
+    }
 }
 
 #[track_caller]
-fn run(script: &str, arguments: &[&str]) -> Option<String> {
+fn run(script: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Option<String> {
     let script = crate::root().join("tests/python").join(script);
     let mut command = Command::new(parts::python()?);
-    let output = command.arg(&script).args(arguments).output().expect("Python starts");
+    let output = command
+        .arg(&script)
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .expect("Python starts");
     let err = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {err}", script.display());
     Some(String::from_utf8(output.stdout).expect("the script prints UTF-8"))

@@ -5,6 +5,7 @@
 mod stories {
     mod channels;
     mod command_line;
+    mod direct;
     mod doors;
     mod faults;
     mod files;
@@ -14,6 +15,7 @@ mod stories {
     mod rabbitmq;
     mod rabbitmq_outage;
     mod rabbitmq_reading;
+    mod reading;
     mod readme;
     mod secrets;
     mod spool;

@@ -47,7 +47,9 @@ fn depth(rabbitmq: &RabbitMq, queue: &str, expected: u32) {
 #[test]
 fn what_the_public_library_wrote_is_received_in_order_and_once() {
     let Some(rabbitmq) = RabbitMq::shared() else { return };
-    let Some(kinds) = python::write_rabbitmq(&rabbitmq.url(), "from-python") else { return };
+    let arguments = ["rabbitmq", &rabbitmq.url(), "from-python"];
+    let Some(reported) = python::write(&arguments, &[]) else { return };
+    let kinds: Vec<String> = reported.into_iter().map(|it| it.data_type).collect();
     let mut source = source(rabbitmq, "from-python");
     let received = receive(&mut source, kinds.len());
     let kind = |it: &Received| {
