@@ -9,6 +9,7 @@ mod stories {
     mod faults;
     mod files;
     mod kafka;
+    mod kafka_security;
     mod rabbitmq;
     mod rabbitmq_outage;
     mod rabbitmq_reading;
