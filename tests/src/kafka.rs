@@ -3,6 +3,10 @@
 //! The broker hangs on a leash: a shell that kills it and removes its folder as soon as the pipe to this process
 //! closes, however this process ends. So a shared broker outlives each story and nothing outlives the test run.
 
+mod doors;
+
+pub use self::doors::Doors;
+
 use crate::network::Cable;
 use crate::parts;
 use crate::patience::{PATIENCE, wait_until};
@@ -51,6 +55,7 @@ pub struct Kafka {
     libs: PathBuf,
     home: PathBuf,
     place: Place,
+    doors: Option<Doors>,
     running: Option<Running>,
 }
 
@@ -99,15 +104,20 @@ impl Kafka {
 
     /// A broker that has an address but does not run yet, or none when the story has to be skipped.
     pub fn reserved() -> Option<Self> {
-        Self::reserved_at("127.0.0.1", &[])
+        Self::reserved_at("127.0.0.1", &[], false)
+    }
+
+    /// The same with [`Doors`].
+    pub fn secured() -> Option<Self> {
+        Self::reserved_at("127.0.0.1", &[], true)
     }
 
     /// A broker at the far end of a cable.
     pub fn behind(cable: &Cable) -> Option<Self> {
-        Self::reserved_at(cable.far(), &cable.words())
+        Self::reserved_at(cable.far(), &cable.words(), false)
     }
 
-    fn reserved_at(host: &str, words: &[&str]) -> Option<Self> {
+    fn reserved_at(host: &str, words: &[&str], secured: bool) -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let libs = parts::kafka()?;
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -116,10 +126,14 @@ impl Kafka {
         let [port, login_port, controller] = free_ports();
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         let place = Place { host: host.to_owned(), port, login_port, controller, words };
-        std::fs::write(home.join("server.properties"), place.settings(&home))
+        let doors = secured.then(|| Doors::new(&home.join("tls")));
+        std::fs::write(home.join("server.properties"), place.settings(&home, doors.as_ref()))
             .expect("the folder takes a file");
-        let kafka = Self { libs, home, place, running: None };
-        let format = kafka.java("kafka.tools.StorageTool", &["format", "-t", CLUSTER_ID, "-c"]);
+        let kafka = Self { libs, home, place, doors, running: None };
+        let users = if secured { Doors::users().to_vec() } else { Vec::new() };
+        let mut arguments = vec!["format", "-t", CLUSTER_ID];
+        arguments.extend(users.iter().map(String::as_str).chain(["-c"]));
+        let format = kafka.java("kafka.tools.StorageTool", &arguments);
         let output = Command::new("java").args(format).output().expect("java starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Some(kafka)
@@ -133,6 +147,13 @@ impl Kafka {
     /// Where clients connect that log in, as [`USER`] with [`PASSWORD`] by the mechanism `PLAIN`.
     pub fn login_brokers(&self) -> String {
         format!("{}:{}", self.place.host, self.place.login_port)
+    }
+
+    /// # Panics
+    ///
+    /// When the broker has none.
+    pub fn doors(&self) -> &Doors {
+        self.doors.as_ref().expect("the story asked for a secured broker")
     }
 
     /// Starts the broker and waits until it answers.
@@ -300,23 +321,26 @@ impl Message {
 }
 
 /// Ports that nobody listens on, as far as one can know.
-fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
 }
 
 impl Place {
     /// The smallest settings with which one node is a whole cluster. A killed broker may come back only when its
     /// session is over, so sessions are short.
-    fn settings(&self, home: &Path) -> String {
+    fn settings(&self, home: &Path, doors: Option<&Doors>) -> String {
         let Self { host, port, login_port, controller, .. } = self;
+        let listeners = doors.map(|doors| doors.listeners(host)).unwrap_or_default();
+        let protocols = doors.map(|_| Doors::protocols()).unwrap_or_default();
+        let more = doors.map(Doors::settings).unwrap_or_default();
         format!(
             "process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://{host}:{port},LOGIN://{host}:{login_port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://{host}:{port},LOGIN://{host}:{login_port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://{host}:{port},LOGIN://{host}:{login_port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAINTEXT://{host}:{port},LOGIN://{host}:{login_port}{listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 listener.name.login.sasl.enabled.mechanisms=PLAIN
 listener.name.login.plain.sasl.jaas.config=\\
     org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
@@ -332,7 +356,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-",
+{more}",
             home.join("data").display()
         )
     }

@@ -33,7 +33,7 @@ pub use certificates::{Authority, Identity};
 pub use client::{Answer, Client};
 pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
-pub use kafka::{Kafka, Message, PASSWORD, USER};
+pub use kafka::{Doors, Kafka, Message, PASSWORD, USER};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;

@@ -10,7 +10,7 @@ mod stories {
     mod faults;
     mod files;
     mod kafka;
-    mod outage;
+    mod kafka_security;
     mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;

@@ -46,6 +46,9 @@ use super::{Answer, ChannelError, Parcel, Retry, SCHEMA_VERSION, Sink, worse};
 const METADATA_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long purged messages may take to come back before the producer is given up.
 const PURGE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the client is listened to after it found no broker. It has much to say then, and a poll without time takes
+/// one thing only; the reason comes late in the row.
+const WORDS_TIME: Duration = Duration::from_millis(100);
 /// How long a message may wait for room in the client's queue.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the client may take to ask for its first token.
@@ -238,7 +241,7 @@ impl Sink for Kafka {
         let topic = &self.settings.topic;
         self.await_token(&client);
         let looked = client.client().fetch_metadata(Some(topic), METADATA_TIMEOUT);
-        client.poll(Duration::ZERO);
+        client.poll(if looked.is_ok() { Duration::ZERO } else { WORDS_TIME });
         self.client = Some(client);
         let metadata = looked.map_err(|error| {
             if let Some(why) = self.said.refused.lock().clone() {
