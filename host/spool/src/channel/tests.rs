@@ -52,10 +52,13 @@ pub(super) fn outbox(dir: &Path) -> Outbox {
     Outbox::open(dir.join("outbox"), settings).unwrap()
 }
 
+/// Appends records and waits until a channel can see them.
 pub(super) fn append(outbox: &Outbox, names: impl IntoIterator<Item = u64>) {
     for name in names {
         outbox.append(&record(&name.to_string(), 1), Class::Observe).unwrap();
     }
+    let last = outbox.status().next_seq - 1;
+    until("the records are durable", || outbox.status().durable_seq >= last);
 }
 
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
