@@ -5,6 +5,7 @@
 //! its helpers, the port mapper), so they get a session of their own and end together.
 
 use crate::certificates::{Authority, Identity};
+use crate::kafka::free_ports;
 use crate::parts;
 use crate::patience::{PATIENCE, wait_until};
 use crate::records::Envelope;
@@ -15,7 +16,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -306,10 +307,10 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
         enough: impl Fn(&[Queued]) -> bool,
     ) -> Vec<Queued> {
         let mut messages = Vec::new();
-        let start = std::time::Instant::now();
+        let mut last = std::time::Instant::now();
         while !enough(&messages) {
             assert!(
-                start.elapsed() < PATIENCE,
+                last.elapsed() < PATIENCE,
                 "waited in vain for records; {} came, the last is {:#?}",
                 messages.len(),
                 messages.last()
@@ -319,6 +320,7 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
                 let take = BasicGetOptions { no_ack: true };
                 while let Some(got) = channel.basic_get(queue.into(), take).await? {
                     messages.push(Queued::new(&got.delivery));
+                    last = std::time::Instant::now();
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 Ok(())
@@ -404,10 +406,4 @@ fn ask<T>(url: &str, work: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> la
     });
     runtime.shutdown_background();
     asked
-}
-
-/// Ports that nobody listens on, as far as one can know.
-fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound socket has an address").port())
 }

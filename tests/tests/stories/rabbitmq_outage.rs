@@ -89,7 +89,7 @@ fn every_acknowledged_prediction_outlives_every_state_of_the_broker() {
     rabbitmq.start();
     books.settle(&rabbitmq, "down from boot");
 
-    let load = Load::start(gateway.port(), 2, "broker-killed");
+    let load = Load::start(gateway.port(), 1, "broker-killed");
     load.wait_for(300);
     rabbitmq.kill();
     load.wait_for(600);
@@ -128,7 +128,8 @@ fn every_acknowledged_prediction_outlives_every_state_of_the_broker() {
     books.settle(&rabbitmq, "too large");
     let rejected = folder.path().join("outbox/rejected-rabbitmq.jsonl");
     let rejected = std::fs::read_to_string(rejected).unwrap();
-    assert_eq!(rejected.lines().count(), 1, "{rejected}");
+    let letters = rejected.lines().filter(|line| line.contains("\"id\":"));
+    assert_eq!(letters.count(), 1, "{rejected}");
     assert!(rejected.contains("message size"), "{rejected}");
     // What the client library prints of returned messages holds people's data.
     assert!(!gateway.log().contains("queue-deleted-"), "{}", gateway.log());

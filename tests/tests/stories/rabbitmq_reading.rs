@@ -106,6 +106,24 @@ fn no_more_are_out_than_the_prefetch() {
 }
 
 #[test]
+fn one_call_gives_out_a_bounded_number_of_bytes() {
+    let Some(rabbitmq) = RabbitMq::shared() else { return };
+    rabbitmq.declare("large");
+    let large = "x".repeat(9 << 20);
+    rabbitmq.publish("large", &[large.clone(), large.clone(), large.clone(), large]);
+    let mut source = source(rabbitmq, "large");
+    receive(&mut source, 1);
+    // The others are on their way. 16 MiB are passed with the second of them.
+    depth(rabbitmq, "large", 0);
+    let mut calls = Vec::new();
+    wait_until("all three", || {
+        calls.push(source.receive(10, SOON).unwrap().len());
+        (calls.iter().sum::<usize>() == 3).then_some(())
+    });
+    assert!(calls.iter().all(|count| *count <= 2), "{calls:?}");
+}
+
+#[test]
 fn a_lost_connection_voids_the_tokens_and_brings_the_messages_back() {
     let Some(mut rabbitmq) = RabbitMq::reserved() else { return };
     rabbitmq.start();

@@ -28,7 +28,7 @@ use lapin::types::{DeliveryTag, FieldTable, ShortString};
 use lapin::{Consumer, Error, ErrorKind};
 
 pub use self::settings::RabbitMqSourceSettings;
-use super::{Form, Received, Source, SourceError, Token};
+use super::{Form, RECEIVE_BYTES, Received, Source, SourceError, Token};
 use crate::rabbitmq::{Kind, Link, Peer, Trouble};
 
 /// The tag that stands for every message that is out.
@@ -97,14 +97,17 @@ impl RabbitMqSource {
         if messages > 0 {
             let consumer = &mut reading.consumer;
             let first = std::future::poll_fn(|task| Pin::new(&mut *consumer).poll_next(task));
+            let mut bytes = 0;
             let mut next = reading.link.wait(wait, first);
             while let Some(item) = next {
                 let delivery = item.unwrap_or_else(|| Err(cancelled())).map_err(|error| {
                     self.out.clear();
                     Trouble::of(&error)
                 })?;
+                bytes += delivery.data.len();
                 found.push(self.received(delivery));
-                next = if found.len() < messages { ready(&mut reading.consumer) } else { None };
+                let more = found.len() < messages && bytes < RECEIVE_BYTES;
+                next = if more { ready(&mut reading.consumer) } else { None };
             }
         }
         self.reading = Some(reading);

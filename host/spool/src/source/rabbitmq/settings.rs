@@ -106,11 +106,5 @@ impl RabbitMqSourceSettings {
 }
 
 fn wrong(setting: &str, must_be: &str) -> SourceError {
-    SourceError {
-        action: "read the settings of",
-        source_name: "rabbitmq",
-        reason: format!("{setting} must be {must_be}"),
-        retry_after: Duration::ZERO,
-        needs_operator: true,
-    }
+    SourceError::setting("rabbitmq", setting, must_be)
 }
