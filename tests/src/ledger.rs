@@ -49,6 +49,22 @@ pub const ELSEWHERE: &[(u8, &str, &str, &str)] = &[
         "host/spool/src/outbox/recover/tests.rs",
         "a_hole_in_the_last_batch_is_a_tear",
     ),
+    (23, "RabbitMQ down at start, killed under load", RABBITMQ, STATES),
+    (24, "RabbitMQ frozen, also while told to stop", RABBITMQ, STATES),
+    (26, "RabbitMQ queue deleted under way", RABBITMQ, STATES),
+    (27, "message too large for RabbitMQ", RABBITMQ, STATES),
+    (
+        28,
+        "RabbitMQ log-in, virtual host",
+        "tests/tests/stories/rabbitmq.rs",
+        "a_wrong_password_and_a_missing_virtual_host_are_said_without_the_password",
+    ),
+    (
+        28,
+        "Kafka TLS, SASL",
+        "tests/tests/stories/kafka_security.rs",
+        "records_enter_by_every_door_and_a_wrong_key_is_an_operators_matter",
+    ),
     (
         25,
         "too few replicas",
@@ -61,7 +77,16 @@ pub const ELSEWHERE: &[(u8, &str, &str, &str)] = &[
         "host/spool/src/channel/kafka/tests.rs",
         "after_a_fatal_error_the_producer_is_built_anew",
     ),
+    (
+        32,
+        "server that fails and comes back",
+        "tests/tests/stories/direct.rs",
+        "records_reach_a_server_that_fails_and_comes_back",
+    ),
 ];
+
+const RABBITMQ: &str = "tests/tests/stories/rabbitmq_outage.rs";
+const STATES: &str = "every_acknowledged_prediction_outlives_every_state_of_the_broker";
 
 static LINES: Mutex<BTreeMap<(u8, String), String>> = Mutex::new(BTreeMap::new());
 

@@ -39,6 +39,21 @@ impl Books {
             times.len()
         );
         self.same_id_same_bytes();
+        self.first_copies_in_order();
+    }
+
+    /// The numbers of each client come in the order in which it asked, copies aside.
+    fn first_copies_in_order(&self) {
+        let mut last: BTreeMap<String, u64> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for association in self.received.iter().flat_map(|it| it.envelope.associations()) {
+            let (client, number) = association.rsplit_once('-').unwrap();
+            let (client, number) = (client.to_owned(), number.parse().unwrap());
+            if seen.insert(association) {
+                let before = last.insert(client.clone(), number);
+                assert!(before < Some(number), "{client}: {number} came after {before:?}");
+            }
+        }
     }
 
     /// A record may come twice, but then it is the same record.
