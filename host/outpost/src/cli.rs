@@ -223,7 +223,8 @@ pub(crate) struct Serve {
     /// observe: the answer never waits for its record; durable: it waits until the record is on disk
     #[arg(long, value_name = "CLASS")]
     pub(crate) record_class: Option<String>,
-    /// Where records go: kafka, rabbitmq, filesystem or none (repeatable: each gets every record)
+    /// Where records go: kafka, rabbitmq, filesystem, direct, stdout or none (repeatable: each gets
+    /// every record)
     #[arg(long, value_name = "TYPE")]
     pub(crate) spooler: Vec<String>,
     /// A channel as the public library's configuration string, such as

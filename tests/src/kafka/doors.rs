@@ -1,4 +1,5 @@
-//! The secured ways into a broker. [`USER`] logs in with [`PASSWORD`], by `PLAIN` or `SCRAM`.
+//! The secured ways into a broker. [`USER`] logs in with [`PASSWORD`], by `PLAIN` or `SCRAM`; an unsigned token
+//! does as well, by `OAUTHBEARER`.
 
 use super::{PASSWORD, USER, free_ports};
 use crate::certificates::{Authority, Identity};
@@ -48,15 +49,17 @@ impl Doors {
     pub(super) fn settings(&self) -> String {
         let log_in = |door: &str| {
             format!(
-                "listener.name.{door}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+                "listener.name.{door}.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.{door}.plain.sasl.jaas.config={MODULES}.plain.PlainLoginModule required user_{USER}=\"{PASSWORD}\";
 listener.name.{door}.scram-sha-256.sasl.jaas.config={MODULES}.scram.ScramLoginModule required;
 listener.name.{door}.scram-sha-512.sasl.jaas.config={MODULES}.scram.ScramLoginModule required;
+listener.name.{door}.oauthbearer.sasl.jaas.config={MODULES}.oauthbearer.OAuthBearerLoginModule required \\
+unsecuredLoginStringClaim_sub=\"broker\";
 "
             )
         };
         format!(
-            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 ssl.keystore.type=PEM
 ssl.keystore.location={}
 ssl.truststore.type=PEM

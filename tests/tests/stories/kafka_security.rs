@@ -1,6 +1,11 @@
 //! Every way into a secured Kafka, and what is said when it stays shut.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 use tests::{Gateway, Kafka, PASSWORD, README_ROW, Serve, USER, wait_until};
 
 /// The password of stories in which it is wrong. It must be nowhere.
@@ -109,4 +114,34 @@ fn records_enter_by_every_door_and_a_wrong_key_is_an_operators_matter() {
         let _gateway = start(folder.path(), brokers, topic, &right);
         delivered(&kafka, topic);
     }
+    a_token_that_is_renewed_opens_the_door(&kafka, &login);
+}
+
+/// A token that ran out keeps the door shut; whoever renews the file opens it, without a restart.
+fn a_token_that_is_renewed_opens_the_door(kafka: &Kafka, brokers: &str) {
+    kafka.create_topic("token");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let write = |exp: u64| {
+        let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let claims = serde_json::json!({"sub": CANARY, "iat": now - 60, "exp": exp});
+        let token = format!("{}.{}.", part(serde_json::json!({"alg": "none"})), part(claims));
+        let fresh = folder.path().join("fresh");
+        std::fs::write(&fresh, token).unwrap();
+        std::fs::set_permissions(&fresh, Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(&fresh, &file).unwrap();
+    };
+    write(now - 1);
+    let settings = format!(
+        "security_protocol = \"sasl_plaintext\"\n[spooler.sasl]\nmechanism = \"OAUTHBEARER\"\n\
+         token_file = \"{}\"\n",
+        file.display()
+    );
+    let gateway = start(folder.path(), brokers, "token", &settings);
+    paused(&gateway);
+    assert!(gateway.get("/readyz").body.contains("ran out"), "{}", gateway.log());
+    write(now + 3600);
+    delivered(kafka, "token");
+    assert!(!gateway.log().contains(CANARY), "{}", gateway.log());
 }

@@ -52,7 +52,7 @@ fn a_start_that_fails_repeats_no_secret() {
         ),
         (format!("{kafka}{sasl}password_file = \"{open}\""), "chmod"),
         (format!("{kafka}{sasl}password_file = \"/missing\""), "/missing"),
-        (tls, "missing.pem"),
+        (tls, "key.location"),
         (format!("[deployment]\nprivacy_key_file = \"{open}\""), "chmod"),
     ];
     for (text, says) in cases {

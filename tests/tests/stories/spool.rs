@@ -178,3 +178,21 @@ fn purging_asks_first_and_removes_what_it_says() {
     }
     assert!(!nothing.exists(), "looking made an outbox");
 }
+
+/// An operator who sees a metric finds what it means.
+#[test]
+fn every_metric_of_the_spooler_is_documented() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = folder.path().join("spool");
+    let gateway = Serve::ridge(&folder.path().join("outbox")).to_files(&files).start();
+    let docs = std::fs::read_to_string(tests::root().join("docs/SPOOLER.md")).unwrap();
+    let metrics = gateway.get("/metrics").body;
+    let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE spool_"));
+    let mut count = 0;
+    for (name, _kind) in types.map(|line| line.split_once(' ').unwrap()) {
+        let name = format!("spool_{name}");
+        assert!(docs.contains(&format!("`{name}")), "{name} is not in docs/SPOOLER.md");
+        count += 1;
+    }
+    assert!(count > 25, "{metrics}");
+}

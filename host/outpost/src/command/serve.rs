@@ -99,6 +99,7 @@ fn spooler_fault(channel: &NamedChannel, error: ChannelError) -> CliError {
         ChannelError::Setting { .. }
         | ChannelError::Secret { .. }
         | ChannelError::SameName { .. }
+        | ChannelError::Certificates { .. }
         | ChannelError::Kafka { .. } => {
             CliError::Usage(format!("channel {:?}: failed to {}", channel.name(), chain(&error)))
         }

@@ -155,9 +155,9 @@ fn of_tables(args: &Serve, spooler: &Value) -> Result<Vec<NamedChannel>, CliErro
 fn of_table(mut table: Table) -> Result<Option<NamedChannel>, CliError> {
     if kind(&table) == "none" {
         return match table.keys().find(|key| *key != "type") {
-            Some(key) => Err(CliError::Usage(format!(
-                "spooler.{key} needs spooler.type to be kafka, rabbitmq or filesystem"
-            ))),
+            Some(key) => {
+                Err(CliError::Usage(format!("spooler.{key} needs a spooler.type that is not none")))
+            }
             None => Ok(None),
         };
     }

@@ -77,6 +77,11 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
                 "retry_operator_ms",
             ],
         ),
+        (
+            "direct",
+            &["endpoint", "token_file", "message_bytes", "timeout_ms", "retry_after_max_ms"],
+        ),
+        ("stdout", &["rows_per_message", "message_bytes", "retry_ms"]),
     ] {
         let lines = DEFAULTS.lines().filter_map(|line| line.strip_prefix("# "));
         let section =
@@ -92,6 +97,8 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
         let needed = match kind {
             "kafka" => "bootstrap_servers = \"localhost:9092\"\ntopic = \"mlops\"",
             "rabbitmq" => "url = \"amqp://localhost:5672\"\nqueue = \"mlops\"",
+            "direct" => "endpoint = \"https://mlops.example\"\ntoken_file = \"mlops.token\"",
+            "stdout" => "",
             _ => "directory = \"spool\"",
         };
         let defaults = with_file(&format!("[spooler]\ntype = \"{kind}\"\n{needed}"), &[]);
