@@ -61,6 +61,30 @@ pub const ELSEWHERE: &[(u8, &str, &str, &str)] = &[
         "host/spool/src/channel/kafka/tests.rs",
         "after_a_fatal_error_the_producer_is_built_anew",
     ),
+    (
+        32,
+        "HTTP 429 and 503 with Retry-After",
+        "host/spool/src/channel/direct/tests.rs",
+        "a_server_that_asks_to_wait_is_left_alone_so_long",
+    ),
+    (
+        32,
+        "HTTP 400",
+        "host/spool/src/channel/direct/tests.rs",
+        "one_record_that_is_refused_does_not_cost_its_neighbours",
+    ),
+    (
+        32,
+        "HTTP answer lost",
+        "host/spool/src/channel/direct/tests.rs",
+        "an_answer_that_is_lost_brings_the_same_call_again",
+    ),
+    (
+        32,
+        "HTTP server silent or away",
+        "host/spool/src/channel/direct/tests.rs",
+        "a_server_that_is_silent_or_away_does_not_keep_the_channel_from_stopping",
+    ),
 ];
 
 static LINES: Mutex<BTreeMap<(u8, String), String>> = Mutex::new(BTreeMap::new());

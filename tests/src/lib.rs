@@ -6,11 +6,13 @@
 //!   A RabbitMQ node gets a module beside it when the spooler speaks to one.
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
+//! - [`Agent`] is the public monitoring agent, and [`Server`] what it posts to.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
 //!
 //! Nothing here sleeps for a time and hopes: [`wait_until`] asks again until a deadline. A part that set-up could
 //! not bring makes a story say so and return; with `CI=true` it makes it fail ([`parts`]).
 
+mod agent;
 mod binary;
 mod client;
 mod disk;
@@ -24,8 +26,10 @@ pub mod parts;
 mod patience;
 pub mod python;
 mod records;
+mod server;
 mod tamper;
 
+pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
 pub use client::{Answer, Client};
 pub use disk::Disk;
@@ -37,6 +41,7 @@ pub use memory::MemoryCap;
 pub use network::Cable;
 pub use patience::{PATIENCE, wait_until};
 pub use records::{Envelope, spool_files, spooled};
+pub use server::{Call, Server};
 pub use tamper::{Tamper, WRITER};
 
 use std::path::{Path, PathBuf};

@@ -196,7 +196,8 @@ pub(crate) fn channels(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
-        let channel = name.to_str().and_then(|name| name.strip_prefix(NAME.0)?.strip_suffix(NAME.1));
+        let channel =
+            name.to_str().and_then(|name| name.strip_prefix(NAME.0)?.strip_suffix(NAME.1));
         names.extend(channel.map(str::to_owned));
     }
     names.sort_unstable();
