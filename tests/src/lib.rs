@@ -6,11 +6,13 @@
 //! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
+//! - [`Agent`] is the public monitoring agent, and [`Server`] what it posts to.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
 //!
 //! Nothing here sleeps for a time and hopes: [`wait_until`] asks again until a deadline. A part that set-up could
 //! not bring makes a story say so and return; with `CI=true` it makes it fail ([`parts`]).
 
+mod agent;
 mod binary;
 mod certificates;
 mod client;
@@ -26,8 +28,10 @@ mod patience;
 pub mod python;
 mod rabbitmq;
 mod records;
+mod server;
 mod tamper;
 
+pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
 pub use certificates::{Authority, Identity};
 pub use client::{Answer, Client};
@@ -41,6 +45,7 @@ pub use network::Cable;
 pub use patience::{PATIENCE, wait_until};
 pub use rabbitmq::{Queued, RabbitMq, Tls};
 pub use records::{Envelope, spool_files, spooled};
+pub use server::{Call, Server};
 pub use tamper::{Tamper, WRITER};
 
 use std::path::{Path, PathBuf};

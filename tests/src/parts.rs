@@ -25,6 +25,11 @@ pub fn rabbitmq() -> Option<PathBuf> {
     None
 }
 
+/// The jar of the public monitoring agent, or none when the story has to be skipped.
+pub fn agent() -> Option<PathBuf> {
+    Some(part("agent", "the monitoring agent")?.join("agent.jar"))
+}
+
 /// Whether the story may do what only root can; if not, it is skipped.
 pub fn root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();

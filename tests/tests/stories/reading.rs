@@ -3,6 +3,7 @@
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use record::wire::read::{Envelope, Payload};
+use spool::channel::{SaslMechanism, SaslSettings, Secret, SecurityProtocol, TlsSettings};
 use spool::source::{
     FilesystemSource, FilesystemSourceSettings, Form, KafkaSource, KafkaSourceSettings,
     RabbitMqSource, RabbitMqSourceSettings, Received, Source, Token,
@@ -11,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tests::python::{self, Reported};
-use tests::{Kafka, PATIENCE, README_ROW, RabbitMq, Serve, spool_files};
+use tests::{
+    Kafka, PASSWORD, PATIENCE, README_ROW, RabbitMq, Serve, USER, spool_files, wait_until,
+};
 
 const MOMENT: Duration = Duration::from_millis(200);
 const DEPLOYMENT: &str = "65f0aa0000000000000000d1";
@@ -265,4 +268,37 @@ fn readers_that_come_and_go_and_a_broker_that_dies_lose_nothing() {
     produce(&kafka, "turns", 4, 500..501);
     assert_eq!(number(&read(&mut third, 1)[0]), 500);
     println!("500 messages, each settled; {repeats} came more than once");
+}
+
+#[test]
+fn a_reader_logs_in_and_a_wrong_password_is_an_operators_matter() {
+    const CANARY: &str = "k4n4ry";
+    let Some(mut kafka) = Kafka::secured() else { return };
+    kafka.start();
+    kafka.create_topic("secured");
+    produce(&kafka, "secured", 1, 0..3);
+    let settings = |password: &str| KafkaSourceSettings {
+        security_protocol: SecurityProtocol::SaslSsl,
+        tls: TlsSettings {
+            ca_location: Some(kafka.doors().ca.display().to_string()),
+            ..TlsSettings::default()
+        },
+        sasl: Some(SaslSettings {
+            mechanism: SaslMechanism::ScramSha512,
+            username: Some(USER.to_owned()),
+            password: Some(Secret::new(password)),
+            password_file: None,
+            token_file: None,
+        }),
+        ..KafkaSourceSettings::new(format!("127.0.0.1:{}", kafka.doors().secured), "secured")
+    };
+    let mut source = KafkaSource::open(settings(PASSWORD)).unwrap();
+    let numbers: Vec<i32> = read(&mut source, 3).iter().map(number).collect();
+    assert_eq!(numbers, [0, 1, 2]);
+    drop(source);
+    let mut source = KafkaSource::open(settings(CANARY)).unwrap();
+    let error = wait_until("an error for an operator", || {
+        source.receive(1, MOMENT).err().filter(|error| error.needs_operator)
+    });
+    assert!(!format!("{error} {error:?} {source:?}").contains(CANARY), "{error}");
 }
