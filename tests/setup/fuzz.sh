@@ -11,7 +11,7 @@ export RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-co
 # With a target triple the flags are not for build scripts.
 triple=$(rustc -vV | sed -n 's/^host: //p')
 cargo build --quiet --release --target "$triple"
-for target in segment record; do
+for target in segment record wire; do
     corpus=$CARGO_TARGET_DIR/corpus/$target
     mkdir -p "$corpus" "seeds/$target"
     "$CARGO_TARGET_DIR/$triple/release/$target" -max_total_time="$seconds" -max_len=4096 -verbosity=0 \

@@ -1,7 +1,8 @@
 //! The public monitoring agent reads our records and tells a server of them as it does of the public library's own.
 //!
-//! The same predictions go three ways: from the gateway to files and to Kafka, and from the public library to files. The
-//! agent reads all three and posts; what it posts is equal but for what must differ, times and the order of arrival.
+//! The same predictions go four ways: from the gateway to files, to Kafka and to RabbitMQ, and from the public library to
+//! files. The agent reads all four and posts; what it posts is equal but for what must differ, times and the order of
+//! arrival.
 
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tests::{
-    Agent, AgentChannel, Call, Kafka, README_ROW, Serve, Server, fields, parts, root, wait_until,
+    Agent, AgentChannel, Call, Kafka, README_ROW, RabbitMq, Serve, Server, fields, parts, root,
+    wait_until,
 };
 
 const MODEL: &str = "65f0aa0000000000000000a1";
@@ -17,6 +19,7 @@ const MODEL: &str = "65f0aa0000000000000000a1";
 const LIBRARY: &str = "65f0aa0000000000000000d1";
 const FILES: &str = "65f0aa0000000000000000d2";
 const KAFKA: &str = "65f0aa0000000000000000d3";
+const RABBITMQ: &str = "65f0aa0000000000000000d4";
 
 /// A request, and what the gateway made of it.
 struct Request {
@@ -125,7 +128,11 @@ fn rows(mut group: Map<String, Value>, head: &Value, out: &mut BTreeMap<String, 
 
 #[test]
 fn the_public_agent_tells_of_our_records_as_of_the_librarys_own() {
-    let (Some(kafka), Some(python)) = (Kafka::shared(), parts::python()) else { return };
+    let (Some(kafka), Some(rabbitmq), Some(python)) =
+        (Kafka::shared(), RabbitMq::shared(), parts::python())
+    else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let [ours, theirs] = ["ours", "theirs"].map(|name| folder.path().join(name));
     std::fs::create_dir(&theirs).unwrap();
@@ -134,6 +141,8 @@ fn the_public_agent_tells_of_our_records_as_of_the_librarys_own() {
     let serve = |outbox: &str| Serve::ridge(&folder.path().join(outbox));
     ask(serve("files").to_files(&ours), FILES, &mut requests);
     ask(serve("kafka").to_kafka(&kafka.brokers(), "to-the-agent"), KAFKA, &mut requests);
+    let queue = serve("rabbitmq").to_rabbitmq(&rabbitmq.url(), "to-the-agent");
+    ask(queue, RABBITMQ, &mut requests);
     report(&python, &theirs, &requests);
 
     let server = Server::start();
@@ -141,16 +150,18 @@ fn the_public_agent_tells_of_our_records_as_of_the_librarys_own() {
         AgentChannel::Files(&theirs),
         AgentChannel::Files(&ours),
         AgentChannel::Kafka(kafka.brokers(), "to-the-agent"),
+        AgentChannel::RabbitMq(rabbitmq.url(), "to-the-agent"),
     ];
     let Some(_agent) = Agent::start(&server, &channels) else { return };
     let rows: usize = requests.iter().map(|request| request.rows.len()).sum();
-    let [library, files, topic] = wait_until("what the agent has to tell", || {
+    let [library, files, topic, queue] = wait_until("what the agent has to tell", || {
         let calls = server.calls();
-        let all = [LIBRARY, FILES, KAFKA].map(|deployment| told(&calls, deployment));
+        let all = [LIBRARY, FILES, KAFKA, RABBITMQ].map(|deployment| told(&calls, deployment));
         let whole = |told: &Told| told.rows.len() == rows && told.stats.len() == requests.len();
         all.iter().all(whole).then_some(all)
     });
     assert_eq!(library.rows["visit-0"]["prediction"], requests[0].predictions[0]);
     assert_eq!(files, library);
     assert_eq!(topic, library);
+    assert_eq!(queue, library);
 }
