@@ -3,7 +3,7 @@
 
 use super::{SMALL, block, unblock};
 use std::path::Path;
-use tests::{Disk, Gateway, Ledger, Load, README_ROW, Serve};
+use tests::{Disk, Gateway, Ledger, Load, README_ROW, Serve, wait_until};
 
 const CLIENTS: usize = 2;
 const ROWS: usize = 100;
@@ -100,9 +100,14 @@ fn somebody_else_fills_the_disk() {
     gateway.wait_for("spool_channel_waiting_records", |records| records == 0.0);
 
     let filler = disk.fill(floor / 2);
-    // The floor is noticed with the next record, which waits; those behind it are refused.
+    // What was set aside is used up first; the record behind it waits, and those behind that are refused.
     let refused = format!("{REFUSED}\"disk_full\"");
-    assert_eq!(gateway.predict(README_ROW).status, 200);
+    wait_until("a record that is refused", || {
+        for _ in 0..100 {
+            assert_eq!(gateway.predict(README_ROW).status, 200);
+        }
+        (gateway.metric(&refused) > 0.0).then_some(())
+    });
     gateway.wait_for_readiness(200, "disk is full");
     let before = gateway.metric(&refused);
     for _ in 0..50 {
