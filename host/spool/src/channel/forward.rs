@@ -18,7 +18,7 @@ use super::{Answer, Parcel, Retry, Sink};
 use crate::outbox::{Batch, Entry, ReadError, Reader};
 
 /// Most messages in flight.
-const WINDOW_MESSAGES: usize = 1000;
+const WINDOW_MESSAGES: usize = 1800;
 /// Most bytes in flight; below what the Kafka client may queue, so that it never refuses.
 const WINDOW_BYTES: usize = 4 << 20;
 /// Records and bytes read from the outbox at a time.

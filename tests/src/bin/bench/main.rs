@@ -34,7 +34,8 @@ fn main() {
             spooler::measure().report(&mut text).expect("a string takes everything");
             println!("{text}");
         }
-        Some(part) => panic!("there is no part {part}; there is `spooler`"),
+        Some("drain") => drop(spooler::drains()),
+        Some(part) => panic!("there is no part {part}; there are `spooler` and `drain`"),
     }
 }
 

@@ -43,15 +43,7 @@ pub(crate) fn measure() -> Figures {
     let reopening = appends::reopening();
     println!("{REOPENED} records opened again in {reopening:.1?}");
 
-    let mut kafka = Kafka::reserved().expect("Apache Kafka is set up (`make bench` does it)");
-    kafka.start();
-    let drains = (1..=ROUNDS)
-        .map(|round| {
-            let sample = drain::measure(&kafka, round);
-            println!("round {round}/{ROUNDS}: drain: {sample:.0?}");
-            sample
-        })
-        .collect();
+    let (mut kafka, drains) = drains();
     kafka.create_topic("weather");
     let mut weather = vec![Vec::new(); Weather::ALL.len()];
     for round in 1..=ROUNDS {
@@ -62,6 +54,20 @@ pub(crate) fn measure() -> Figures {
         }
     }
     Figures { appends, reopening, drains, weather }
+}
+
+/// Starts a broker and drains to it.
+pub(crate) fn drains() -> (Kafka, Vec<drain::Sample>) {
+    let mut kafka = Kafka::reserved().expect("Apache Kafka is set up (`make bench` does it)");
+    kafka.start();
+    let drains = (1..=ROUNDS)
+        .map(|round| {
+            let sample = drain::measure(&kafka, round);
+            println!("round {round}/{ROUNDS}: drain: {sample:.0?}");
+            sample
+        })
+        .collect();
+    (kafka, drains)
 }
 
 impl Figures {
