@@ -9,6 +9,8 @@ program() { command -v "$1" > /dev/null || missing+=("$2"); }
 case ${1:?test or bench} in
 test)
     program cc gcc
+    # The fuzzer is C++.
+    program c++ g++
     program make make
     program perl perl
     program java openjdk-17-jre-headless
