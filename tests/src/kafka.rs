@@ -1,12 +1,10 @@
-//! One Apache Kafka node (KRaft) on free ports of this machine, in a scratch folder.
-//!
-//! The broker hangs on a leash: a shell that kills it and removes its folder as soon as the pipe to this process
-//! closes, however this process ends. So a shared broker outlives each story and nothing outlives the test run.
+//! One Apache Kafka node (KRaft) on free ports of this machine, in a scratch folder, on a [`Leash`].
 
 mod doors;
 
 pub use self::doors::Doors;
 
+use crate::leash::Leash;
 use crate::network::Cable;
 use crate::parts;
 use crate::patience::{PATIENCE, wait_until};
@@ -17,12 +15,10 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList, error::KafkaError, types::RDKafkaErrorCode};
-use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -37,18 +33,6 @@ const POLL_TIMEOUT: Duration = Duration::from_millis(100);
 // 22 characters of base64url: any id will do for a cluster of one.
 const CLUSTER_ID: &str = "b3V0cG9zdC1zdG9yaWVzLQ";
 
-// $1 is the folder, the rest is the broker's command line. A line on standard input stops the broker and keeps the
-// folder; the end of standard input removes the folder too.
-const LEASH: &str = r#"
-home=$1; shift
-"$@" >> "$home/broker.log" 2>&1 < /dev/null &
-echo $!
-read -r keep
-kill -9 $!
-wait
-[ -n "$keep" ] || rm -rf "$home"
-"#;
-
 /// A broker, running or not.
 #[derive(Debug)]
 pub struct Kafka {
@@ -56,7 +40,7 @@ pub struct Kafka {
     home: PathBuf,
     place: Place,
     doors: Option<Doors>,
-    running: Option<Running>,
+    running: Option<Leash>,
 }
 
 /// Where a broker lives.
@@ -69,12 +53,6 @@ struct Place {
     controller: u16,
     /// What goes before its command line.
     words: Vec<String>,
-}
-
-#[derive(Debug)]
-struct Running {
-    leash: Child,
-    broker: Pid,
 }
 
 /// A record with what Kafka keeps beside its value.
@@ -164,16 +142,9 @@ impl Kafka {
 
     /// Starts the broker.
     pub fn launch(&mut self) {
-        let mut leash = Command::new("sh");
-        leash.args(["-c", LEASH, "leash"]).arg(&self.home);
-        leash.args(&self.place.words).arg("java").args(self.java("kafka.Kafka", &[]));
-        leash.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut leash = leash.spawn().expect("a shell starts");
-        let mut line = String::new();
-        let output = leash.stdout.take().expect("the shell's output is a pipe");
-        BufReader::new(output).read_line(&mut line).expect("the shell prints the broker's id");
-        let broker = line.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
-        self.running = Some(Running { leash, broker });
+        let words = self.place.words.iter().map(OsString::from);
+        let words = words.chain([OsString::from("java")]).chain(self.java("kafka.Kafka", &[]));
+        self.running = Some(Leash::start(&self.home, words, []));
     }
 
     /// Waits until the broker answers.
@@ -188,26 +159,23 @@ impl Kafka {
 
     /// SIGKILL. What clients were told is written stays written.
     pub fn kill(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            // A leash that is gone has killed the broker.
-            drop(running.leash.stdin.take().map(|mut line| line.write_all(b"keep\n")));
-            running.leash.wait().expect("a child can be waited for");
+        if let Some(leash) = self.running.take() {
+            leash.kill();
         }
     }
 
     /// SIGSTOP: connections stay open and nothing answers.
     pub fn freeze(&self) {
-        self.signal(Signal::STOP);
+        self.leash().freeze();
     }
 
     /// SIGCONT.
     pub fn thaw(&self) {
-        self.signal(Signal::CONT);
+        self.leash().thaw();
     }
 
-    fn signal(&self, signal: Signal) {
-        let running = self.running.as_ref().expect("the story started the broker");
-        kill_process(running.broker, signal).expect("the broker runs");
+    fn leash(&self) -> &Leash {
+        self.running.as_ref().expect("the story started the broker")
     }
 
     /// Makes a topic with one partition.
@@ -296,10 +264,8 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            drop(running.leash.stdin.take());
-            drop(running.leash.wait());
-        }
+        // Before its folder, in which it would go on writing.
+        drop(self.running.take());
         drop(std::fs::remove_dir_all(&self.home));
     }
 }

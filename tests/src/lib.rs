@@ -19,6 +19,7 @@ mod client;
 mod disk;
 mod gateway;
 mod kafka;
+mod leash;
 mod ledger;
 mod load;
 mod memory;

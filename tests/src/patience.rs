@@ -21,6 +21,11 @@ pub fn wait_until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what} ({PATIENCE:?})");
-        sleep(PAUSE);
+        pause();
     }
+}
+
+/// Between two questions.
+pub(crate) fn pause() {
+    sleep(PAUSE);
 }

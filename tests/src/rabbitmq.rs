@@ -1,24 +1,22 @@
-//! One RabbitMQ node on free ports of this machine, in a scratch folder.
-//!
-//! The broker hangs on a leash, as Kafka's does: a shell that kills it and removes its folder as soon as the pipe to
-//! this process closes, however this process ends. RabbitMQ is a handful of processes (a script, the Erlang machine,
-//! its helpers, the port mapper), so they get a session of their own and end together.
+//! One RabbitMQ node on free ports of this machine, in a scratch folder, on a [`Leash`]: a script, the Erlang machine, its
+//! helpers and the port mapper.
 
 use crate::certificates::{Authority, Identity};
 use crate::kafka::free_ports;
+use crate::leash::Leash;
 use crate::parts;
-use crate::patience::{PATIENCE, wait_until};
+use crate::patience::{self, PATIENCE, wait_until};
 use crate::records::Envelope;
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -26,17 +24,9 @@ use std::time::Duration;
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
 const PERSISTENT: u8 = 2;
 
-// $1 is the folder, $2 the folder of RabbitMQ's own scripts. A line on standard input stops the broker and keeps the
-// folder; the end of standard input removes the folder too. Ctrl-C reaches this shell as well; it waits for the pipe.
-const LEASH: &str = r#"
-trap '' INT HUP TERM
-setsid sh -c 'epmd & exec "$0/rabbitmq-server"' "$2" >> "$1/broker.log" 2>&1 < /dev/null &
-echo $!
-read -r keep
-kill -9 -$!
-wait
-[ -n "$keep" ] || rm -rf "$1"
-"#;
+// The port mapper first, in the same session, or the broker would start one that outlives it. $0 is the folder of
+// RabbitMQ's own scripts.
+const START: &str = r#"epmd & exec "$0/rabbitmq-server""#;
 
 /// A broker, running or not.
 #[derive(Debug)]
@@ -46,7 +36,7 @@ pub struct RabbitMq {
     name: String,
     ports: Ports,
     tls: Option<Tls>,
-    running: Option<Running>,
+    running: Option<Leash>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,12 +54,6 @@ pub struct Tls {
     pub ca: PathBuf,
     /// A certificate that the broker trusts.
     pub client: Identity,
-}
-
-#[derive(Debug)]
-struct Running {
-    leash: Child,
-    group: Pid,
 }
 
 /// A message with what RabbitMQ keeps beside its body.
@@ -171,24 +155,18 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
 
     /// Starts the broker and waits until it answers.
     pub fn start(&mut self) {
-        let mut leash = Command::new("sh");
-        leash.args(["-c", LEASH, "leash"]).arg(&self.home).arg(&self.scripts);
-        leash.envs(self.environment()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut leash = leash.spawn().expect("a shell starts");
-        let mut line = String::new();
-        let output = leash.stdout.take().expect("the shell's output is a pipe");
-        BufReader::new(output).read_line(&mut line).expect("the shell prints the broker's id");
-        let group = line.trim().parse().ok().and_then(Pid::from_raw).expect("a process id");
-        self.running = Some(Running { leash, group });
+        let words =
+            [OsStr::new("sh"), OsStr::new("-c"), OsStr::new(START), self.scripts.as_os_str()];
+        let environment = self.environment();
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value));
+        self.running = Some(Leash::start(&self.home, words, environment));
         wait_until("a RabbitMQ that answers", || self.ask(async |_| Ok(())).ok());
     }
 
     /// SIGKILL. What clients were told is stored stays stored.
     pub fn kill(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            // A leash that is gone has killed the broker.
-            drop(running.leash.stdin.take().map(|mut line| line.write_all(b"keep\n")));
-            running.leash.wait().expect("a child can be waited for");
+        if let Some(leash) = self.running.take() {
+            leash.kill();
             let Ports { plain, distribution, mapper, .. } = self.ports;
             wait_until("free ports", || {
                 let busy = |port| TcpStream::connect(("127.0.0.1", port)).is_ok();
@@ -199,17 +177,16 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
 
     /// SIGSTOP: connections stay open and nothing answers.
     pub fn freeze(&self) {
-        self.signal(Signal::STOP);
+        self.leash().freeze();
     }
 
     /// SIGCONT.
     pub fn thaw(&self) {
-        self.signal(Signal::CONT);
+        self.leash().thaw();
     }
 
-    fn signal(&self, signal: Signal) {
-        let running = self.running.as_ref().expect("the story started the broker");
-        kill_process_group(running.group, signal).expect("the broker runs");
+    fn leash(&self) -> &Leash {
+        self.running.as_ref().expect("the story started the broker")
     }
 
     /// Runs a command of `rabbitmqctl`.
@@ -322,9 +299,9 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
                     messages.push(Queued::new(&got.delivery));
                     last = std::time::Instant::now();
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
                 Ok(())
             }));
+            patience::pause();
         }
         messages
     }
@@ -363,10 +340,8 @@ ssl_options.fail_if_no_peer_cert = {asks_clients}",
 
 impl Drop for RabbitMq {
     fn drop(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            drop(running.leash.stdin.take());
-            drop(running.leash.wait());
-        }
+        // Before its folder, in which it would go on writing.
+        drop(self.running.take());
         drop(std::fs::remove_dir_all(&self.home));
     }
 }

@@ -33,6 +33,14 @@ pub use self::tls::TlsVersion;
 pub(crate) use self::tls::{Files, PAIR, SECURED};
 pub(crate) use self::trouble::{Kind, Trouble};
 
+/// Seconds after which a silent peer is asked for a sign by default.
+pub(crate) const HEARTBEAT_S: u16 = 30;
+/// How long a connection, or an answer on it, may take by default. It also bounds how late a stop is noticed.
+pub(crate) const CONNECTION_TIMEOUT_MS: u64 = 5000;
+/// Wait before the next try by default.
+pub(crate) const RETRY_MS: u64 = 1000;
+/// Wait before a fault is looked at again that only an operator can mend, by default.
+pub(crate) const RETRY_OPERATOR_MS: u64 = 60_000;
 /// What the connection is called on the broker's side.
 const CONNECTION_NAME: &str = "outpost";
 /// How long a broker may take to say goodbye.

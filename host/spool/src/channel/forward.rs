@@ -17,10 +17,11 @@ use super::status::State;
 use super::{Answer, Parcel, Retry, Sink};
 use crate::outbox::{Batch, Entry, ReadError, Reader};
 
-/// Most messages in flight.
-const WINDOW_MESSAGES: usize = 1800;
-/// Most bytes in flight; below what the Kafka client may queue, so that it never refuses.
-const WINDOW_BYTES: usize = 4 << 20;
+/// Most messages in flight: enough that the client always has a full batch while another is on its way. This and the
+/// next are below what the Kafka client may queue, so that it never refuses.
+pub(super) const WINDOW_MESSAGES: usize = 1800;
+/// Most bytes in flight.
+pub(super) const WINDOW_BYTES: usize = 4 << 20;
 /// Records and bytes read from the outbox at a time.
 const READ: (usize, usize) = (256, 256 << 10);
 /// How long an idle channel waits for new records before it looks after its sink.
@@ -225,16 +226,14 @@ impl Forwarder {
     /// Notes what became of records. An error tells that the rest must be sent again.
     fn take_answers(&mut self) -> Result<(), Retry> {
         let mut retry = None;
-        let delivered = self.answers.iter().any(|(_, answer)| *answer == Answer::Delivered);
-        if delivered {
-            self.state.succeeded();
-        }
+        let mut delivered = false;
         for (seq, answer) in std::mem::take(&mut self.answers) {
             let Ok(at) = self.window.binary_search_by_key(&seq, |flight| flight.seq) else {
                 continue;
             };
             match answer {
                 Answer::Delivered => {
+                    delivered = true;
                     self.window[at].fate = Fate::Settled;
                     self.state.delivered.fetch_add(1, Ordering::Relaxed);
                     if std::mem::take(&mut self.troubled) {
@@ -255,6 +254,9 @@ impl Forwarder {
                     }
                 }
             }
+        }
+        if delivered {
+            self.state.succeeded();
         }
         retry.map_or(Ok(()), Err)
     }

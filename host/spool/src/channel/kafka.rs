@@ -103,10 +103,7 @@ impl ClientContext for Context {
         _config: Option<&str>,
     ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
         self.said.asked.store(true, Ordering::Relaxed);
-        match &self.tokens {
-            Some(file) => Ok(file.token()?),
-            None => Err("there is no sasl.token_file".into()),
-        }
+        Ok(TokenFile::token_of(self.tokens.as_ref())?)
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -64,6 +64,18 @@ pub struct DeadLetterCount {
     pub unreadable: u64,
 }
 
+impl DeadLetterCount {
+    /// This file and the older one. Each begins with what was dropped before it, so the larger number counts for both.
+    fn with(self, older: Self) -> Self {
+        Self {
+            records: self.records + older.records,
+            bytes: self.bytes + older.bytes,
+            dropped: self.dropped.max(older.dropped),
+            unreadable: self.unreadable + older.unreadable,
+        }
+    }
+}
+
 /// The store of one channel, as its writer has it.
 pub(crate) struct DeadLetters {
     path: PathBuf,
@@ -193,12 +205,7 @@ impl Open {
     }
 
     fn count(&self) -> DeadLetterCount {
-        DeadLetterCount {
-            records: self.newer.records + self.older.records,
-            bytes: self.newer.bytes + self.older.bytes,
-            dropped: self.newer.dropped,
-            unreadable: self.newer.unreadable + self.older.unreadable,
-        }
+        self.newer.with(self.older)
     }
 }
 
@@ -218,13 +225,7 @@ pub(crate) fn channels(dir: &Path) -> io::Result<Vec<String>> {
 /// What the store of a channel holds, for whoever does not write it.
 pub(crate) fn count(dir: &Path, channel: &str) -> io::Result<DeadLetterCount> {
     let path = path(dir, channel);
-    let (newer, older) = (count_file(&path)?, count_file(&older_path(&path))?);
-    Ok(DeadLetterCount {
-        records: newer.records + older.records,
-        bytes: newer.bytes + older.bytes,
-        dropped: newer.dropped.max(older.dropped),
-        unreadable: newer.unreadable + older.unreadable,
-    })
+    Ok(count_file(&path)?.with(count_file(&older_path(&path))?))
 }
 
 /// Hands all dead letters of a channel to `take`, oldest first.

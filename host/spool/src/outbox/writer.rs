@@ -298,15 +298,23 @@ impl Writer {
         let shared = &self.shared;
         let bytes = shared.settings.segment_bytes;
         let path = shared.dir.join(SPARE_FILE);
-        if self.spare.is_some() || self.cannot_reserve || self.need_space(bytes).is_err() {
+        if self.spare.is_some() || self.cannot_reserve {
             return;
         }
-        let made = shared.fs.open(&path, Open::Fresh).and_then(|file| {
+        // What a killed run has set aside is ours already, however full the disk is.
+        let is_room = self.need_space(bytes).is_ok();
+        let how = if is_room { Open::OrCreate } else { Open::Existing };
+        let made = shared.fs.open(&path, how).and_then(|file| {
+            if file.len()? > HEADER_BYTES as u64 {
+                // No segment in the making has more.
+                file.set_len(0)?;
+            }
             file.reserve(bytes)?;
             Ok(file)
         });
         match made {
             Ok(file) => self.spare = Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
                 tracing::debug!(%error, "No space set aside");
                 self.cannot_reserve = error.kind() == io::ErrorKind::Unsupported;

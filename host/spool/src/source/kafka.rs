@@ -78,10 +78,7 @@ impl ClientContext for Context {
         &self,
         _config: Option<&str>,
     ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        match &self.tokens {
-            Some(file) => Ok(file.token()?),
-            None => Err("there is no sasl.token_file".into()),
-        }
+        Ok(TokenFile::token_of(self.tokens.as_ref())?)
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {

@@ -19,7 +19,6 @@ use tests::Kafka;
 /// Records in one drain, each of one row: two messages.
 pub(crate) const RECORDS: usize = 60_000;
 const NAMES: [&str; 10] = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"];
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Messages a second of both, in one round.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +55,7 @@ fn channel(kafka: &Kafka, topic: &str, records: &[Record<'_>], messages: usize) 
     for record in records {
         bytes.clear();
         record.encode(&mut bytes);
-        while outbox.append(&bytes, Class::Observe).is_err() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        tests::wait_until("room in the queue", || outbox.append(&bytes, Class::Observe).ok());
     }
     tests::wait_until("records on disk", || {
         let status = outbox.status();
@@ -67,10 +64,9 @@ fn channel(kafka: &Kafka, topic: &str, records: &[Record<'_>], messages: usize) 
     let settings = KafkaSettings::new(kafka.brokers(), topic);
     let begun = Instant::now();
     let channel = Channel::spawn(&outbox, ChannelSettings::Kafka(settings)).expect("a channel");
-    while channel.status().waiting_records > 0 {
-        assert!(begun.elapsed() < PATIENCE, "{:?}", channel.status());
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    tests::wait_until("an outbox that is drained", || {
+        (channel.status().waiting_records == 0).then_some(())
+    });
     let took = begun.elapsed();
     assert_eq!(channel.status().sent_messages, messages as u64, "something was sent twice");
     messages as f64 / took.as_secs_f64()
@@ -118,7 +114,7 @@ fn plain(kafka: &Kafka, topic: &str, messages: &[Vec<u8>]) -> f64 {
         }
         producer.poll(Duration::ZERO);
     }
-    producer.flush(PATIENCE).expect("the broker takes everything");
+    producer.flush(tests::PATIENCE).expect("the broker takes everything");
     let took = begun.elapsed();
     assert_eq!(producer.context().0.load(std::sync::atomic::Ordering::Relaxed), messages.len());
     messages.len() as f64 / took.as_secs_f64()

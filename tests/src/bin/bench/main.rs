@@ -34,8 +34,7 @@ fn main() {
             spooler::measure().report(&mut text).expect("a string takes everything");
             println!("{text}");
         }
-        Some("drain") => drop(spooler::drains()),
-        Some(part) => panic!("there is no part {part}; there are `spooler` and `drain`"),
+        Some(part) => panic!("there is no part {part}; there is `spooler`"),
     }
 }
 

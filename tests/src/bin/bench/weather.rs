@@ -1,7 +1,8 @@
 //! What a prediction's answer takes while the other side is up, down, frozen, and while the disk is slow.
 //!
 //! One client asks at a steady rate, on one connection, and each answer's time counts from the moment at which the
-//! question was due. All gateways run through all weathers, interleaved.
+//! question was due. The weathers are interleaved, and the percentiles are those of all rounds together: the p99 of one
+//! round is made by a handful of answers.
 
 use std::path::Path;
 use std::process::Command;
@@ -22,11 +23,22 @@ pub(crate) enum Weather {
     SlowDisk,
 }
 
-/// Latency of one run.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sample {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
+/// The times of all answers of one run or of several.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    /// The same with the times of another run.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self.0.sort();
+        self
+    }
+
+    /// The time that so many of a hundred answers did not exceed.
+    pub(crate) fn percentile(&self, percent: usize) -> Duration {
+        self.0[(self.0.len() - 1) * percent / 100]
+    }
 }
 
 impl Weather {
@@ -44,33 +56,33 @@ impl Weather {
     }
 
     /// One run; the broker is up before and after.
-    pub(crate) fn measure(self, kafka: &mut Kafka, topic: &str) -> Sample {
+    pub(crate) fn measure(self, kafka: &mut Kafka, topic: &str) -> Times {
         let home = tempfile::tempdir_in(tests::root().join("target/tmp")).expect("a folder");
         let gateway = Serve::ridge(&home.path().join("outbox"))
             .to_kafka(&kafka.brokers(), topic)
             .with(&["--log", "error"])
             .start();
-        ask(&gateway, WARM_UP);
+        drop(ask(&gateway, WARM_UP));
         match self {
             Self::Up => ask(&gateway, TIME),
             Self::Down => {
                 kafka.kill();
-                let sample = ask(&gateway, TIME);
+                let times = ask(&gateway, TIME);
                 kafka.start();
-                sample
+                times
             }
             Self::Frozen => {
                 kafka.freeze();
-                let sample = ask(&gateway, TIME);
+                let times = ask(&gateway, TIME);
                 kafka.thaw();
-                sample
+                times
             }
             Self::SlowDisk => {
                 let mut slow = slow_disk(&gateway);
-                let sample = ask(&gateway, TIME);
+                let times = ask(&gateway, TIME);
                 slow.kill().expect("strace runs");
                 slow.wait().expect("a child can be waited for");
-                sample
+                times
             }
         }
     }
@@ -102,7 +114,7 @@ fn slow_disk(gateway: &Gateway) -> std::process::Child {
     child
 }
 
-fn ask(gateway: &Gateway, time: Duration) -> Sample {
+fn ask(gateway: &Gateway, time: Duration) -> Times {
     let form = [("Content-Type", "application/x-www-form-urlencoded")];
     let mut client = gateway.client();
     let step = Duration::from_secs(1) / RATE;
@@ -118,7 +130,5 @@ fn ask(gateway: &Gateway, time: Duration) -> Sample {
         assert_eq!(answer.status, 200, "{}", answer.body);
         times.push(due.elapsed());
     }
-    times.sort();
-    let at = |share: usize| times[(times.len() - 1) * share / 100];
-    Sample { p50: at(50), p99: at(99) }
+    Times::default().and(Times(times))
 }

@@ -23,6 +23,9 @@ pub(crate) enum TokenError {
     /// The file cannot be used.
     #[error("sasl.token_file: {}", said(.0))]
     File(#[source] SecretError),
+    /// There is no file.
+    #[error("there is no sasl.token_file")]
+    None,
     /// It holds something else.
     #[error("sasl.token_file: {} holds no JSON Web Token with a number `exp`", .0.display())]
     Form(PathBuf),
@@ -40,6 +43,11 @@ struct Claims {
 }
 
 impl TokenFile {
+    /// The token that a client asks for; it may do so without having been told of a file.
+    pub(crate) fn token_of(file: Option<&Self>) -> Result<OAuthToken, TokenError> {
+        file.ok_or(TokenError::None)?.token()
+    }
+
     /// Reads the token that is there now.
     pub(crate) fn token(&self) -> Result<OAuthToken, TokenError> {
         let file = || self.0.clone();

@@ -12,6 +12,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr as Error};
 
 use super::*;
+use crate::channel::forward::{WINDOW_BYTES, WINDOW_MESSAGES};
 use crate::channel::tests::{append, outbox, rejected, until};
 use crate::channel::{Channel, ChannelSettings, Drained, NamedChannel, Secret};
 use crate::outbox::Outbox;
@@ -376,4 +377,13 @@ fn every_compression_is_understood() {
         settle(&outbox, &channel);
         assert_eq!(stored(&cluster, 40), (1..=20).collect(), "{compression:?}");
     }
+}
+
+#[test]
+fn the_client_takes_the_whole_window_and_never_refuses() {
+    let config = KafkaSettings::new("localhost:9092", "mlops").client_config().unwrap();
+    let number = |key: &str| config.get(key).unwrap().parse::<usize>().unwrap();
+    assert!(number("queue.buffering.max.messages") > WINDOW_MESSAGES);
+    let record = crate::OutboxSettings::default().record_bytes;
+    assert!(number("queue.buffering.max.kbytes") << 10 >= WINDOW_BYTES + record);
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use lapin::uri::AMQPUri;
 
 use crate::channel::{ChannelError, Secret};
-use crate::rabbitmq::{ADDRESS, Files, PAIR, Peer, QUEUE, SECURED, TlsVersion, address, is_queue};
+use crate::rabbitmq::{
+    ADDRESS, CONNECTION_TIMEOUT_MS, Files, HEARTBEAT_S, PAIR, Peer, QUEUE, RETRY_MS,
+    RETRY_OPERATOR_MS, SECURED, TlsVersion, address, is_queue,
+};
 
 /// Most rows of a message by default, as the public library has it.
 pub(super) const ROWS_PER_MESSAGE: usize = 5120;
@@ -18,14 +21,6 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 128 << 20;
 const MESSAGE_BYTES_MIN: usize = 1024;
 /// How long the broker may be silent while messages wait for its confirm, by default.
 pub(super) const CONFIRM_TIMEOUT_MS: u64 = 30_000;
-/// Seconds after which a silent peer is asked for a sign by default.
-pub(super) const HEARTBEAT_S: u16 = 30;
-/// How long a connection may take by default. It also bounds how late a stop is noticed.
-pub(super) const CONNECTION_TIMEOUT_MS: u64 = 5000;
-/// Wait before a failed delivery is tried again by default.
-pub(super) const RETRY_MS: u64 = 1000;
-/// Wait before a fault is looked at again that only an operator can mend, by default.
-pub(super) const RETRY_OPERATOR_MS: u64 = 60_000;
 
 /// How records reach RabbitMQ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]

@@ -3,19 +3,14 @@
 use std::time::Duration;
 
 use crate::channel::Secret;
-use crate::rabbitmq::{ADDRESS, Files, PAIR, Peer, QUEUE, SECURED, TlsVersion, address, is_queue};
+use crate::rabbitmq::{
+    ADDRESS, CONNECTION_TIMEOUT_MS, Files, HEARTBEAT_S, PAIR, Peer, QUEUE, RETRY_MS,
+    RETRY_OPERATOR_MS, SECURED, TlsVersion, address, is_queue,
+};
 use crate::source::SourceError;
 
 /// Most messages that the broker pushes ahead, by default.
 pub(super) const PREFETCH: u16 = 100;
-/// Seconds after which a silent peer is asked for a sign by default.
-pub(super) const HEARTBEAT_S: u16 = 30;
-/// How long a connection, or an answer on it, may take by default.
-pub(super) const CONNECTION_TIMEOUT_MS: u64 = 5000;
-/// Wait before the next try by default.
-pub(super) const RETRY_MS: u64 = 1000;
-/// Wait before a fault is looked at again that only an operator can mend, by default.
-pub(super) const RETRY_OPERATOR_MS: u64 = 60_000;
 
 /// Where messages come from.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
