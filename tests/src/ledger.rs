@@ -34,7 +34,7 @@ pub const ELSEWHERE: &[(u8, &str, &str, &str)] = &[
     (
         13,
         "short write",
-        "host/spool/src/outbox/tests.rs",
+        "host/spool/src/outbox/tests/failing.rs",
         "whatever_fails_the_batch_is_written_again_with_the_same_numbers",
     ),
     (
