@@ -26,7 +26,8 @@
 //!
 //! # Operation
 //!
-//! One writer thread takes all that is queued, makes one write and one `fdatasync`, and publishes the last number.
+//! One writer thread takes all that is queued, makes one write and one `fdatasync`, and publishes the last number. It
+//! writes where zeros are already, so that the sync depends on no journal (`writer.rs` says why).
 //! Batch k+1 is not written before batch k is durable. While nobody waits for durability the writer lets records
 //! gather for [`OutboxSettings::observe_window`], which saves wake-ups, syncs and flash. A segment is removed when the
 //! synced cursors of all channels have passed it. Without any cursor nothing is removed: the outbox fills up
@@ -37,7 +38,7 @@
 //!
 //! | what | then |
 //! |---|---|
-//! | torn end of the newest segment | cut off: it was never durable |
+//! | torn end of the newest segment | cut off: it was never durable; so are zeros, which are written ahead |
 //! | damage anywhere else | the rest is delivered, the missing numbers become an [`Entry::Gap`], the file is kept |
 //! | a place that cannot be read | five tries, then it counts as damage |
 //! | write or sync error | state is degraded; this batch and the durable one before it are written to a new segment, with the same numbers, tried again with back-off; durable appends wait |

@@ -401,19 +401,21 @@ impl Reader {
     /// Goes on at the next whole record behind a damaged place.
     fn resync(&mut self, batch: &mut Batch, at: &mut Position, last: u64) -> io::Result<()> {
         let rest = at.file.len()?.saturating_sub(at.offset);
-        if rest > 0 {
-            // A file that just ends has nothing that could be looked at later.
+        let mut bytes = vec![0; usize::try_from(rest).map_err(io::Error::other)?];
+        let got = self.read_at(at, &mut bytes)?;
+        // A file that just ends, or has only the zeros that were written ahead, has nothing that could be looked at later.
+        let unreadable = self.trouble.is_some_and(|(index, _)| index == at.segment.index);
+        let is_damaged = unreadable || segment::torn_bytes(&bytes[..got]) > 0;
+        if is_damaged {
             let kept = quarantine(&*self.shared.fs, &self.shared.dir, at.segment.index);
             self.shared.counters.quarantined.fetch_add(u64::from(kept), Ordering::Relaxed);
         }
-        let mut bytes = vec![0; usize::try_from(rest).map_err(io::Error::other)?];
-        let got = self.read_at(at, &mut bytes)?;
         let found = segment::search(&bytes[..got], at.segment.store, at.seq..=last);
         let resume = found.map_or(last + 1, |(_, frame)| frame.seq);
         // Without a find the place stays: records that are appended later may lie behind it.
         at.offset += found.map_or(0, |(skipped, _)| skipped as u64);
         at.seq = resume;
-        let why = if rest > 0 { GapReason::Damaged } else { GapReason::Missing };
+        let why = if is_damaged { GapReason::Damaged } else { GapReason::Missing };
         self.gap(batch, resume - 1, why);
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! * if a whole record of a later batch lies behind it, the damaged batch had been durable, since a batch is not
 //!   written before its predecessor is durable: the segment is damaged;
 //! * if the mark or a cursor knows of a later record, likewise;
-//! * else the end is torn, was never durable, and is cut off.
+//! * else the end is torn, was never durable, and is cut off. Zeros alone are no torn end: the writer writes them ahead.
 //!
 //! A damaged newest segment is kept under a second name and followed by a new one under a new store id, so that no id
 //! is ever given twice. Recovery changes nothing that a second recovery would not change the same way.
@@ -255,8 +255,10 @@ fn settle(
     }
     if !end.damaged {
         if end.bytes < bytes.len() as u64 {
-            let torn = bytes.len() as u64 - end.bytes;
-            tracing::warn!(file = %path.display(), torn_bytes = torn, "Torn end cut off");
+            let torn = segment::torn_bytes(&bytes[end.bytes as usize..]);
+            if torn > 0 {
+                tracing::warn!(file = %path.display(), torn_bytes = torn, "Torn end cut off");
+            }
             file.set_len(end.bytes).map_err(|source| failed("cut", &path, source))?;
         }
         newest.bytes = end.bytes;

@@ -161,6 +161,11 @@ pub(super) fn search(
         .find_map(|at| Some((at, frame(&bytes[at..], store).ok()?)))
 }
 
+/// How much of what lies behind the last whole record is of a torn batch: all but the zeros that were there before.
+pub(super) fn torn_bytes(behind: &[u8]) -> u64 {
+    behind.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1)
+}
+
 fn header_crc(header: &[u8; HEADER_BYTES]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&header[..12]), &header[16..])
 }

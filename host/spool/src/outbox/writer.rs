@@ -7,6 +7,11 @@
 //!
 //! Space is set aside a segment ahead: the spare becomes the next segment. So a disk that fills up is noticed while
 //! there is still room for what was taken, and new records are refused from then on.
+//!
+//! Batches go where zeros are on the disk already, so that making one durable changes nothing but its own blocks. A
+//! sync that also has to change the file's length or its list of blocks depends on the file system's journal, and ext4
+//! was seen to report success for such a sync when the journal was given up (an I/O error) in the middle of it: the
+//! blocks were written, and nothing led to them. Zeros are written with one batch for the next, hence cost no sync.
 
 use std::io;
 use std::sync::Arc;
@@ -29,6 +34,10 @@ pub(super) const SPARE_FILE: &str = "spare.segment";
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// With a full disk: space may come back at any moment, and asking is cheap.
 const SPACE_CHECK: Duration = Duration::from_secs(1);
+/// Zeros in front of the records: at least this many bytes, and twice the last batch.
+const AHEAD_BYTES: u64 = 256 << 10;
+/// What is written of them at a time.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// The writer rests when this long nothing came, and then notes what is durable.
 const REST: Duration = Duration::from_secs(1);
 
@@ -68,6 +77,8 @@ struct OpenSegment {
     file: Box<dyn FsFile>,
     /// Bytes of the file that need no more space on the disk.
     reserved: u64,
+    /// Bytes of the file that are on the disk, records or zeros.
+    ready: u64,
     /// Whether it is in the list, that is, has a durable batch.
     listed: bool,
 }
@@ -76,8 +87,10 @@ struct OpenSegment {
 struct Finish(Arc<Shared>);
 
 pub(super) fn spawn(shared: Arc<Shared>, start: Start) -> io::Result<JoinHandle<()>> {
-    let open =
-        start.open.map(|(segment, file)| OpenSegment { segment, file, reserved: 0, listed: true });
+    let open = start.open.map(|(segment, file)| {
+        let ready = segment.bytes;
+        OpenSegment { segment, file, reserved: 0, ready, listed: true }
+    });
     let (next_index, mark) = (start.next_index, start.mark);
     std::thread::Builder::new().name("outbox-writer".to_owned()).spawn(move || {
         let finish = Finish(Arc::clone(&shared));
@@ -120,6 +133,9 @@ impl Writer {
             self.prepare_spare();
         }
         self.note_durable();
+        if let Some(open) = &self.open {
+            open.trim();
+        }
         self.remove(&self.shared.dir.join(SPARE_FILE));
     }
 
@@ -239,7 +255,12 @@ impl Writer {
         let limit = shared.settings.segment_bytes;
         let mut open = match self.open.take() {
             Some(open) if open.segment.bytes + bytes <= limit => open,
-            _full_or_given_up => self.create(batch.first, bytes)?,
+            full_or_given_up => {
+                if let Some(full) = full_or_given_up {
+                    full.trim();
+                }
+                self.create(batch.first, bytes)?
+            }
         };
         let segment = open.segment;
         if segment.bytes + bytes > open.reserved
@@ -249,9 +270,7 @@ impl Writer {
             return Err(no_room);
         }
         segment::seal(&mut batch.bytes, segment.store, batch.first, unix_time().as_secs() as u32);
-        let written =
-            open.file.write_at(&batch.bytes, segment.bytes).and_then(|()| open.file.sync());
-        if let Err(error) = written {
+        if let Err(error) = open.put(&batch.bytes) {
             self.give_up(open);
             return Err(failed(error));
         }
@@ -305,8 +324,8 @@ impl Writer {
         let is_room = self.need_space(bytes).is_ok();
         let how = if is_room { Open::OrCreate } else { Open::Existing };
         let made = shared.fs.open(&path, how).and_then(|file| {
-            if file.len()? > HEADER_BYTES as u64 {
-                // No segment in the making has more.
+            if file.len()? > HEADER_BYTES as u64 + AHEAD_BYTES {
+                // No segment in the making has more than its head and zeros.
                 file.set_len(0)?;
             }
             file.reserve(bytes)?;
@@ -337,18 +356,20 @@ impl Writer {
         let reserved = if spare.is_some() { shared.settings.segment_bytes } else { 0 };
         let fresh = shared.dir.join(SPARE_FILE);
         let header = Header { store, base, created_ms: unix_time().as_millis() as u64 };
+        let segment = Segment { index, base, store, bytes: HEADER_BYTES as u64 };
         let made = spare.map_or_else(|| shared.fs.open(&fresh, Open::Fresh), Ok).and_then(|file| {
-            file.write_at(&header.encode(), 0)?;
-            file.sync()?;
+            let mut open = OpenSegment { segment, file, reserved, ready: 0, listed: false };
+            open.file.write_at(&header.encode(), 0)?;
+            open.ready = segment.bytes;
+            let ready = open.clear(bytes)?;
+            open.file.sync()?;
+            open.ready = ready;
             shared.fs.rename(&fresh, &path)?;
             shared.fs.sync_dir(&shared.dir)?;
-            Ok(file)
+            Ok(open)
         });
         match made {
-            Ok(file) => {
-                let segment = Segment { index, base, store, bytes: HEADER_BYTES as u64 };
-                Ok(OpenSegment { segment, file, reserved, listed: false })
-            }
+            Ok(open) => Ok(open),
             Err(error) => {
                 self.remove(&fresh);
                 self.remove(&path);
@@ -361,8 +382,8 @@ impl Writer {
     fn give_up(&self, open: OpenSegment) {
         if !open.listed {
             self.remove(&self.shared.dir.join(segment_name(open.segment.index)));
-        } else if let Err(error) = open.file.set_len(open.segment.bytes) {
-            tracing::debug!(%error, segment = open.segment.index, "Failed batch not cut off");
+        } else {
+            open.trim();
         }
     }
 
@@ -383,6 +404,48 @@ impl Writer {
         }
         if let Err(error) = self.mark.write(durable).and_then(|()| self.mark.sync()) {
             tracing::debug!(%error, "Durable mark not written");
+        }
+    }
+}
+
+impl OpenSegment {
+    /// Makes a batch durable behind the records.
+    fn put(&mut self, batch: &[u8]) -> io::Result<()> {
+        let bytes = batch.len() as u64;
+        let end = self.segment.bytes + bytes;
+        if self.ready < end {
+            let ready = self.clear(bytes)?;
+            if ready > self.ready {
+                self.file.sync()?;
+                self.ready = ready;
+            }
+        }
+        self.file.write_at(batch, self.segment.bytes)?;
+        let is_scarce = self.ready < end + bytes;
+        let ready = if is_scarce { self.clear(2 * bytes)? } else { self.ready };
+        self.file.sync()?;
+        self.ready = ready.max(end);
+        Ok(())
+    }
+
+    /// Writes zeros in front of the records, enough for `bytes` and the next batches, as far as space was set aside. Gives
+    /// the length that the file is ready to once it is synced.
+    fn clear(&self, bytes: u64) -> io::Result<u64> {
+        let wanted = self.segment.bytes + bytes + AHEAD_BYTES.max(2 * bytes);
+        let end = wanted.min(self.reserved);
+        let mut at = self.ready;
+        while at < end {
+            let some = (end - at).min(ZEROS.len() as u64);
+            self.file.write_at(&ZEROS[..some as usize], at)?;
+            at += some;
+        }
+        Ok(at)
+    }
+
+    /// Cuts off what is behind the records, as far as the disk lets us; nothing depends on it.
+    fn trim(&self) {
+        if let Err(error) = self.file.set_len(self.segment.bytes) {
+            tracing::debug!(%error, segment = self.segment.index, "End not cut off");
         }
     }
 }

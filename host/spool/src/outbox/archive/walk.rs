@@ -77,13 +77,14 @@ impl Volume {
                 _none => {}
             }
             if self.limit.is_none() && known < seq && !holds_later_batch(rest, self.store, seq) {
-                return Ok(Ended { next: seq, torn_bytes: rest.len() as u64 });
+                return Ok(Ended { next: seq, torn_bytes: segment::torn_bytes(rest) });
             }
             // A segment cannot hold more records than it has room for heads.
             let most = seq.saturating_add((rest.len() / FRAME_BYTES) as u64);
             let last = self.limit.map_or(most, |limit| limit - 1);
             let found = segment::search(rest, self.store, seq..=last);
-            let why = if rest.is_empty() { GapReason::Missing } else { GapReason::Damaged };
+            let is_empty = segment::torn_bytes(rest) == 0;
+            let why = if is_empty { GapReason::Missing } else { GapReason::Damaged };
             let (skipped, next) = match found {
                 Some((skipped, frame)) => (skipped, frame.seq),
                 None => (rest.len(), self.limit.unwrap_or(known.saturating_add(1)).max(seq)),

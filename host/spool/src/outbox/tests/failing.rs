@@ -43,6 +43,28 @@ fn whatever_fails_the_batch_is_written_again_with_the_same_numbers() {
 }
 
 #[test]
+fn records_go_where_zeros_are_on_the_disk_already() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = OutboxSettings { max_bytes: 1 << 20, ..small() };
+    for (run, from) in [("first", 1), ("reopened", 401)] {
+        let disk = Faulty::new();
+        let outbox = Outbox::open_on(disk.clone(), dir.path(), settings.clone()).unwrap();
+        append(&outbox, 200);
+        let large = outbox.append(&[1; 900], Class::Durable).unwrap();
+        settled(large).unwrap();
+        append(&outbox, 199);
+        assert_eq!(outbox.status().durable_seq, from + 399);
+        assert_eq!(disk.stretched(), 0, "{run}");
+    }
+    // Where no space can be set aside nothing is known of what is ahead.
+    let disk = Faulty::new();
+    disk.fail(Op::Reserve, std::io::Error::from(std::io::ErrorKind::Unsupported), u64::MAX);
+    let outbox = Outbox::open_on(disk.clone(), dir.path(), settings.clone()).unwrap();
+    append(&outbox, 5);
+    assert!(disk.stretched() > 0);
+}
+
+#[test]
 fn a_full_disk_refuses_and_takes_again_by_itself() {
     let dir = tempfile::tempdir().unwrap();
     let disk = Faulty::new();

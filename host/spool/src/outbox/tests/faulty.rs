@@ -5,10 +5,12 @@ use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
 
 use crate::outbox::fs::{Disk, Fs, FsFile, Open};
+use crate::outbox::segment::HEADER_BYTES;
 
 /// What can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,11 +42,15 @@ struct Faults {
     /// Bytes of every segment that cannot be read.
     unreadable: Mutex<Range<u64>>,
     still: RwLock<()>,
+    /// Writes of records past the length that a segment had when it was last synced.
+    stretched: AtomicU64,
 }
 
 #[derive(Debug)]
 struct FaultyFile {
     file: Box<dyn FsFile>,
+    /// Its length when it was last synced.
+    synced: AtomicU64,
     faults: Arc<Faults>,
 }
 
@@ -72,6 +78,11 @@ impl Faulty {
     /// Says how much space is free.
     pub(super) fn free(&self, bytes: u64) {
         *self.faults.free.lock() = Some(bytes);
+    }
+
+    /// How many writes of records depended on more than their own blocks.
+    pub(super) fn stretched(&self) -> u64 {
+        self.faults.stretched.load(Ordering::Relaxed)
     }
 
     /// Lets writes stand still until the guard goes.
@@ -110,7 +121,8 @@ impl Fs for Faulty {
             self.faults.check(Op::Create)?;
         }
         let file = Disk.open(path, how)?;
-        Ok(Box::new(FaultyFile { file, faults: Arc::clone(&self.faults) }))
+        let synced = AtomicU64::new(0);
+        Ok(Box::new(FaultyFile { file, synced, faults: Arc::clone(&self.faults) }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -155,6 +167,10 @@ impl FsFile for FaultyFile {
             self.file.write_at(&bytes[..bytes.len() / 2], offset)?;
             return Err(error);
         }
+        let is_record = offset >= HEADER_BYTES as u64 && bytes.iter().any(|byte| *byte != 0);
+        let end = offset + bytes.len() as u64;
+        let is_past = end > self.synced.load(Ordering::Relaxed);
+        self.faults.stretched.fetch_add(u64::from(is_record && is_past), Ordering::Relaxed);
         self.file.write_at(bytes, offset)
     }
 
@@ -169,7 +185,9 @@ impl FsFile for FaultyFile {
 
     fn sync(&self) -> io::Result<()> {
         self.faults.check(Op::Sync)?;
-        self.file.sync()
+        self.file.sync()?;
+        self.synced.store(self.file.len()?, Ordering::Relaxed);
+        Ok(())
     }
 
     fn len(&self) -> io::Result<u64> {
