@@ -75,8 +75,15 @@ impl Disk {
 
     /// Mounts it again, as after a restart of the machine. Nothing may use it.
     pub fn restore(&self) {
-        wait_until("a disk that nobody uses", || self.unmount(&[]).then_some(()));
-        succeeded(&mut self.mount());
+        let probe = self.path.join("probe");
+        wait_until("a disk mounted anew", || {
+            if !self.unmount(&[]) {
+                return None;
+            }
+            succeeded(&mut self.mount());
+            // Where somebody else still has it mounted, this was the old mount, with all its troubles.
+            std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe)).ok()
+        });
     }
 
     fn mounted(self) -> Option<Self> {

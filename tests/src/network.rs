@@ -9,6 +9,8 @@ use std::process::Command;
 pub struct Cable {
     name: String,
     far: String,
+    /// The option of `nsenter` that names the namespace.
+    net: String,
 }
 
 impl Cable {
@@ -20,8 +22,9 @@ impl Cable {
         let pid = std::process::id();
         // Addresses that are set aside for tests of networks, four for each process.
         let [_, _, third, fourth] = ((pid << 2) & 0xffff).to_be_bytes();
-        let cable =
-            Self { name: format!("ob{pid}"), far: format!("198.18.{third}.{}", fourth + 2) };
+        let name = format!("ob{pid}");
+        let net = format!("--net=/run/netns/{name}");
+        let cable = Self { name, far: format!("198.18.{third}.{}", fourth + 2), net };
         let name = &cable.name;
         let made = Command::new("ip").args(["netns", "add", name]).output();
         if !made.is_ok_and(|made| made.status.success()) {
@@ -48,9 +51,10 @@ impl Cable {
         &self.far
     }
 
-    /// What goes before a command line that is to run at the far end.
-    pub fn words(&self) -> [&str; 4] {
-        ["ip", "netns", "exec", &self.name]
+    /// What goes before a command line that is to run at the far end. `ip netns exec` would do more: it makes a second
+    /// set of all mounts, which keeps the disks of other stories from being unmounted.
+    pub fn words(&self) -> [&str; 2] {
+        ["nsenter", &self.net]
     }
 
     /// The far end is pulled out: packets vanish, and nobody is told.
