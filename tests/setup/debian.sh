@@ -24,6 +24,7 @@ test)
     program prlimit util-linux
     program mount mount
     program faketime faketime
+    program openssl openssl
     # The broker's own script, which is on no PATH; and what gives it a session of its own.
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
     program setsid util-linux

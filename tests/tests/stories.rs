@@ -19,6 +19,7 @@ mod stories {
     mod reading;
     mod readme;
     mod secrets;
+    mod signing;
     mod spool;
     mod stop;
 }

@@ -80,6 +80,20 @@ pub enum PackageError {
     /// The manifest cannot be read.
     #[error("read the package's manifest")]
     Manifest(#[source] models::manifest::ManifestError),
+    /// A section that should be a signature is none.
+    #[error("read the package: a signature in it does not have 64 bytes")]
+    Signature,
+    /// Something that nobody signed lies behind a signature.
+    #[error("read the package: something follows its signature")]
+    BehindSignature,
+    /// More signatures than anybody needs.
+    #[error("read the package: it has {count} signatures, the limit is {limit}")]
+    Signatures {
+        /// How many.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// A model cannot be made into a package.

@@ -35,6 +35,7 @@ mod pool;
 mod runtime;
 mod scorer;
 mod settings;
+mod signature;
 mod snapshot;
 mod stats;
 mod ticker;
@@ -50,5 +51,9 @@ pub use settings::{
     CALL_DEADLINE, CALL_NUMBERS, DECLARED_BYTES, EngineSettings, INSTANCES, Limits, Mode,
     OUTPUT_BYTES, POOL_SLOTS, STACK_BYTES, START_DEADLINE, TABLE_ELEMENTS, TICK, WAIT,
     WORKING_BYTES,
+};
+pub use signature::{
+    KeyError, PublicKey, SIGNATURE_BYTES, SIGNATURE_SECTION, SIGNATURES, SecretKey, SignatureError,
+    verify,
 };
 pub use stats::Stats;

@@ -2,8 +2,8 @@
 //!
 //! # Form
 //!
-//! A WebAssembly component. Its last section is a custom section named [`MANIFEST_SECTION`] with the manifest as
-//! JSON. The package's digest is the SHA-256 of all bytes of the file.
+//! A WebAssembly component with a custom section named [`MANIFEST_SECTION`] that holds the manifest as JSON. Signatures
+//! may follow (`signature.rs`), and nothing else behind them. The package's digest is the SHA-256 of all bytes of the file.
 //!
 //! # Failure
 //!
@@ -20,6 +20,7 @@ use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Encoding, Parser, Payload};
 
 use crate::error::PackageError;
+use crate::signature::{SIGNATURE_BYTES, SIGNATURE_SECTION, SIGNATURES};
 
 /// The custom section that holds the manifest.
 pub const MANIFEST_SECTION: &str = "outpost:manifest";
@@ -39,6 +40,15 @@ pub struct Package {
     bytes: Vec<u8>,
     manifest: Manifest,
     digest: Digest,
+    /// Where the first signature begins: what they sign ends there.
+    signed: usize,
+    signatures: Vec<[u8; SIGNATURE_BYTES]>,
+}
+
+/// A section of a component, outside what is nested in it.
+enum Section<'a> {
+    Custom(&'a str, &'a [u8]),
+    Other,
 }
 
 impl Package {
@@ -65,10 +75,13 @@ impl Package {
         if !bytes.starts_with(MAGIC) {
             return Err(PackageError::NotWasm);
         }
-        let manifest = find_manifest(&bytes)?;
+        let sections = sections(&bytes)?;
+        let manifest = find_manifest(&sections)?;
         let manifest = Manifest::from_json(manifest).map_err(PackageError::Manifest)?;
+        let (signed, signatures) = find_signatures(&sections)?;
+        let signed = signed.unwrap_or(bytes.len());
         let digest = Digest(Sha256::digest(&bytes).into());
-        Ok(Self { bytes, manifest, digest })
+        Ok(Self { bytes, manifest, digest, signed, signatures })
     }
 
     /// The whole file.
@@ -81,6 +94,18 @@ impl Package {
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// What signatures in the file sign: all bytes before the first of them.
+    #[must_use]
+    pub fn signed_bytes(&self) -> &[u8] {
+        &self.bytes[..self.signed]
+    }
+
+    /// The signatures in the file. Nobody has verified them yet.
+    #[must_use]
+    pub fn signatures(&self) -> &[[u8; SIGNATURE_BYTES]] {
+        &self.signatures
     }
 
     /// What the package says about itself.
@@ -110,15 +135,52 @@ fn check_size(bytes: u64) -> Result<(), PackageError> {
 }
 
 /// The manifest section's content. Sections of nested modules and components do not count.
-fn find_manifest(bytes: &[u8]) -> Result<&[u8], PackageError> {
+fn find_manifest<'a>(sections: &[(usize, Section<'a>)]) -> Result<&'a [u8], PackageError> {
+    let mut found = sections.iter().filter_map(|(_, section)| match section {
+        Section::Custom(MANIFEST_SECTION, data) => Some(*data),
+        _ => None,
+    });
+    match (found.next(), found.next()) {
+        (Some(manifest), None) => Ok(manifest),
+        (None, _) => Err(PackageError::NoManifest),
+        (Some(_), Some(_)) => Err(PackageError::TwoManifests),
+    }
+}
+
+/// The signatures, and where the first of them begins. What is behind that may not be anything else, or it would be
+/// signed by nobody.
+fn find_signatures(
+    sections: &[(usize, Section<'_>)],
+) -> Result<(Option<usize>, Vec<[u8; SIGNATURE_BYTES]>), PackageError> {
+    let mut first = None;
+    let mut signatures = Vec::new();
+    for (start, section) in sections {
+        match section {
+            Section::Custom(SIGNATURE_SECTION, data) => {
+                first.get_or_insert(*start);
+                signatures.push((*data).try_into().map_err(|_| PackageError::Signature)?);
+            }
+            _ if first.is_some() => return Err(PackageError::BehindSignature),
+            _ => {}
+        }
+    }
+    if signatures.len() > SIGNATURES {
+        return Err(PackageError::Signatures { count: signatures.len(), limit: SIGNATURES });
+    }
+    Ok((first, signatures))
+}
+
+/// All sections with the places where they begin.
+fn sections(bytes: &[u8]) -> Result<Vec<(usize, Section<'_>)>, PackageError> {
     let mut parser = Parser::new(0);
     let mut rest = bytes;
-    let mut found = None;
+    let mut sections = Vec::new();
     loop {
+        let start = bytes.len() - rest.len();
         let damaged = |error: wasmparser::BinaryReaderError| PackageError::Damaged(error.into());
         let chunk = match parser.parse(rest, true) {
             Ok(chunk) => chunk,
-            Err(error) if rest.len() == bytes.len() && bytes.len() >= 8 => {
+            Err(error) if start == 0 && bytes.len() >= 8 => {
                 tracing::debug!(%error, "File head not understood");
                 return Err(PackageError::Layer);
             }
@@ -132,21 +194,20 @@ fn find_manifest(bytes: &[u8]) -> Result<&[u8], PackageError> {
             Payload::Version { encoding: Encoding::Module, .. } => {
                 return Err(PackageError::CoreModule);
             }
+            Payload::Version { .. } => {}
             Payload::ModuleSection { unchecked_range, .. }
             | Payload::ComponentSection { unchecked_range, .. } => {
                 let nested = unchecked_range.end - unchecked_range.start;
                 rest = rest.get(nested..).ok_or_else(|| {
                     PackageError::Damaged("a nested module is longer than the file".into())
                 })?;
+                sections.push((start, Section::Other));
             }
-            Payload::CustomSection(section)
-                if section.name() == MANIFEST_SECTION
-                    && found.replace(section.data()).is_some() =>
-            {
-                return Err(PackageError::TwoManifests);
+            Payload::CustomSection(section) => {
+                sections.push((start, Section::Custom(section.name(), section.data())));
             }
-            Payload::End(_) => return found.ok_or(PackageError::NoManifest),
-            _ => {}
+            Payload::End(_) => return Ok(sections),
+            _ => sections.push((start, Section::Other)),
         }
     }
 }

@@ -21,6 +21,12 @@ pub(crate) enum Command {
     Score(Score),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Make a key pair for signing model packages
+    Keygen(Keygen),
+    /// Sign a model package
+    Sign(Sign),
+    /// Tell whether one of these keys has signed a model package; exit code 65 when none has
+    Verify(Verify),
     /// Look into an outbox, give its records out, put it right
     #[command(subcommand)]
     Spool(Spool),
@@ -175,6 +181,37 @@ pub(crate) struct Train {
     /// Where to write the model package
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keygen {
+    /// The key pair's name: NAME.key stays secret, NAME.pub goes to the gateways
+    #[arg(default_value = "outpost")]
+    pub(crate) name: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// A model package
+    pub(crate) package: PathBuf,
+    /// The secret key, as `outpost keygen` makes it
+    #[arg(long, value_name = "FILE", default_value = "outpost.key")]
+    pub(crate) key: PathBuf,
+    /// Leave the package as it is and write the signature beside it, to PACKAGE.sig
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) detached: bool,
+    /// Where to write the signed package [default: in place of the package]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A model package; a signature beside it, PACKAGE.sig, counts as well
+    pub(crate) package: PathBuf,
+    /// A public key that is trusted (repeatable)
+    #[arg(long, value_name = "FILE", default_value = "outpost.pub")]
+    pub(crate) key: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

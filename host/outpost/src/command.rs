@@ -1,10 +1,12 @@
 //! One file a command.
 
 mod inspect;
+mod keys;
 mod score;
 mod serve;
 mod spool;
 mod train;
+pub(crate) mod trust;
 
 use crate::cli::Command;
 use crate::error::CliError;
@@ -17,6 +19,9 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Inspect(args) => inspect::run(&args),
         Command::Score(args) => score::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Keygen(args) => keys::generate(&args),
+        Command::Sign(args) => keys::sign(&args),
+        Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
     }
 }

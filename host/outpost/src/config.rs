@@ -7,6 +7,7 @@
 mod layers;
 
 use crate::cli::Serve;
+use crate::command::trust::Trust;
 use crate::error::{CliError, chain};
 use engine::{EngineSettings, Limits, Mode};
 use gateway::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
@@ -34,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) gateway: GatewaySettings,
     pub(crate) engine: EngineSettings,
     pub(crate) limits: Limits,
+    /// Whom packages must be signed by.
+    pub(crate) trust: Trust,
     pub(crate) outbox_dir: PathBuf,
     pub(crate) outbox: OutboxSettings,
     /// Where records go; several channels each get every record.
@@ -48,6 +51,7 @@ struct Raw {
     deployment: Deployment,
     http: Http,
     engine: Engine,
+    signing: Signing,
     outbox: Outbox,
     /// One table, or several.
     spooler: toml::Value,
@@ -121,6 +125,13 @@ struct Engine {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Signing {
+    keys: Vec<PathBuf>,
+    only_signed: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Outbox {
     dir: PathBuf,
     bytes_max: u64,
@@ -190,6 +201,7 @@ fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
         gateway: raw.http.settings(),
         limits: raw.engine.limits(mode),
         engine: raw.engine.settings(),
+        trust: raw.signing.trust()?,
         outbox: raw.outbox.settings(when_full),
         outbox_dir: raw.outbox.dir,
         channels,
@@ -289,6 +301,19 @@ impl Engine {
             stack_bytes: self.stack_bytes_max,
             ..EngineSettings::default()
         }
+    }
+}
+
+impl Signing {
+    /// Reads the keys.
+    fn trust(&self) -> Result<Trust, CliError> {
+        if self.only_signed && self.keys.is_empty() {
+            return Err(CliError::Usage(
+                "signing.only_signed needs the public keys to trust: name their files in signing.keys"
+                    .into(),
+            ));
+        }
+        Trust::read(&self.keys, self.only_signed)
     }
 }
 

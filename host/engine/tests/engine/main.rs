@@ -7,4 +7,5 @@ mod guests;
 mod hostile;
 mod package;
 mod pool;
+mod signature;
 mod stock;

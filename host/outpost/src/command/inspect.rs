@@ -25,6 +25,7 @@ fn json(package: &Package) -> Result<String, CliError> {
     let value = serde_json::json!({
         "digest": package.digest().to_string(),
         "bytes": package.bytes().len(),
+        "signatures": package.signatures().len(),
         "manifest": package.manifest(),
     });
     let text = serde_json::to_string_pretty(&value).map_err(|source| CliError::Internal {
@@ -44,6 +45,7 @@ fn describe(package: &Package) -> String {
     line(format_args!("{} {}", manifest.name, manifest.version));
     line(format_args!("  digest      {}", package.digest()));
     line(format_args!("  size        {}", bytes(package.bytes().len())));
+    line(format_args!("  signatures  {}", package.signatures().len()));
     line(format_args!("  predicts    {} ({})", manifest.target, manifest.prediction_type));
     line(format_args!("  learned by  {}", learned_by(manifest)));
     line(format_args!(

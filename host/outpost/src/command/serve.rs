@@ -34,6 +34,8 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
 
     let engine = Engine::new(config.engine.clone()).map_err(|e| internal("start the engine", e))?;
     let package = super::open_package(&config.model)?;
+    let signer = config.trust.check(&package, &config.model)?;
+    let signer = signer.map_or_else(|| "none".to_owned(), ToString::to_string);
     let deployment = deployment(&config, &engine, &package)?;
     let id = deployment.id.clone();
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
@@ -50,7 +52,7 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
 
     let drained = runtime.block_on(async {
         let listener = bind(&config.listen).await?;
-        announce(&listener, &id, &package, &config)?;
+        announce(&listener, &id, &package, &signer, &config)?;
         Ok::<DrainReport, CliError>(gateway.serve(vec![listener], stop()?).await)
     })?;
     runtime.shutdown_background();
@@ -143,6 +145,7 @@ fn announce(
     listener: &TcpListener,
     id: &str,
     package: &Package,
+    signer: &str,
     config: &Config,
 ) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|e| internal("learn the address", e))?;
@@ -152,6 +155,7 @@ fn announce(
         model = %manifest.name,
         version = %manifest.version,
         digest = %package.digest(),
+        signed_by = signer,
         spooler = channel_names(config),
         outbox = %config.outbox_dir.display(),
         "Serving"
