@@ -360,10 +360,8 @@ impl Writer {
         let made = spare.map_or_else(|| shared.fs.open(&fresh, Open::Fresh), Ok).and_then(|file| {
             let mut open = OpenSegment { segment, file, reserved, ready: 0, listed: false };
             open.file.write_at(&header.encode(), 0)?;
-            open.ready = segment.bytes;
-            let ready = open.clear(bytes)?;
+            open.ready = open.clear(segment.bytes, segment.bytes + bytes + ahead(bytes))?;
             open.file.sync()?;
-            open.ready = ready;
             shared.fs.rename(&fresh, &path)?;
             shared.fs.sync_dir(&shared.dir)?;
             Ok(open)
@@ -414,28 +412,28 @@ impl OpenSegment {
         let bytes = batch.len() as u64;
         let end = self.segment.bytes + bytes;
         if self.ready < end {
-            let ready = self.clear(bytes)?;
+            let ready = self.clear(self.ready, end + ahead(bytes))?;
             if ready > self.ready {
                 self.file.sync()?;
                 self.ready = ready;
             }
         }
         self.file.write_at(batch, self.segment.bytes)?;
+        self.ready = self.ready.max(end);
         let is_scarce = self.ready < end + bytes;
-        let ready = if is_scarce { self.clear(2 * bytes)? } else { self.ready };
+        let ready =
+            if is_scarce { self.clear(self.ready, end + ahead(bytes))? } else { self.ready };
         self.file.sync()?;
-        self.ready = ready.max(end);
+        self.ready = ready;
         Ok(())
     }
 
-    /// Writes zeros in front of the records, enough for `bytes` and the next batches, as far as space was set aside. Gives
-    /// the length that the file is ready to once it is synced.
-    fn clear(&self, bytes: u64) -> io::Result<u64> {
-        let wanted = self.segment.bytes + bytes + AHEAD_BYTES.max(2 * bytes);
-        let end = wanted.min(self.reserved);
-        let mut at = self.ready;
-        while at < end {
-            let some = (end - at).min(ZEROS.len() as u64);
+    /// Writes zeros, as far as space was set aside, and gives where they end. They count once they are synced.
+    fn clear(&self, from: u64, to: u64) -> io::Result<u64> {
+        let to = to.min(self.reserved);
+        let mut at = from;
+        while at < to {
+            let some = (to - at).min(ZEROS.len() as u64);
             self.file.write_at(&ZEROS[..some as usize], at)?;
             at += some;
         }
@@ -448,6 +446,11 @@ impl OpenSegment {
             tracing::debug!(%error, segment = self.segment.index, "End not cut off");
         }
     }
+}
+
+/// How far zeros are to go in front of the records after a batch of this size.
+fn ahead(batch_bytes: u64) -> u64 {
+    AHEAD_BYTES.max(2 * batch_bytes)
 }
 
 fn failed(error: io::Error) -> Failed {
