@@ -1,7 +1,8 @@
 //! Compiles the stock guest that the engine embeds, with the cargo and the rustc that build the engine.
 //!
 //! The guest is built in a target folder of its own under `OUT_DIR`. Nothing that is meant for the native build
-//! leaks into it: flags, wrappers and clippy's driver are taken out of its environment.
+//! leaks into it: flags, wrappers and clippy's driver are taken out of its environment. Nor does the builder's home
+//! folder, which panic messages would name: the same sources make the same guest wherever they lie.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
@@ -48,7 +49,7 @@ fn build(root: &Path, out: &Path) {
         .args(["build", "--locked", "--package", "guest", "--lib"])
         .args(["--target", TARGET, "--profile", PROFILE, "--target-dir"])
         .arg(out)
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+simd128");
+        .env("CARGO_ENCODED_RUSTFLAGS", flags().join("\x1f"));
     for foreign in [
         "RUSTFLAGS",
         "RUSTC_WRAPPER",
@@ -69,6 +70,20 @@ fn build(root: &Path, out: &Path) {
         Ok(status) => fail(&format!("cargo could not build the guest ({status}); see above")),
         Err(error) => fail(&format!("cargo did not start for the guest: {error}")),
     }
+}
+
+fn flags() -> Vec<String> {
+    let mut flags = vec!["-Ctarget-feature=+simd128".to_owned()];
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
+    if let Some(home) = home {
+        flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
+        // Of several that fit, rustc takes the last.
+        for registry in fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten() {
+            flags.push(format!("--remap-path-prefix={}=crates", registry.path().display()));
+        }
+    }
+    flags
 }
 
 /// Reruns this script when a source of the guest changes, and only then: rustc wrote down what it read.

@@ -9,7 +9,7 @@
 //!
 //! # Format
 //!
-//! A package is one WebAssembly component with a manifest in a custom section (`package.rs`). The stock scorer is
+//! A package is one WebAssembly component with a manifest in a custom section (`package.rs`), signed or not (`signature.rs`). The stock scorer is
 //! compiled by this crate's build script and embedded; [`Engine::build_package`] hands it a model's tables and
 //! snapshots its memory (`snapshot.rs`), so that an instance starts with the model in place.
 //!

@@ -6,7 +6,6 @@ mod score;
 mod serve;
 mod spool;
 mod train;
-pub(crate) mod trust;
 
 use crate::cli::Command;
 use crate::error::CliError;

@@ -7,8 +7,8 @@
 mod layers;
 
 use crate::cli::Serve;
-use crate::command::trust::Trust;
 use crate::error::{CliError, chain};
+use crate::trust::Trust;
 use engine::{EngineSettings, Limits, Mode};
 use gateway::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
 use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};

@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod logging;
 mod progress;
+mod trust;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -7,5 +7,6 @@ mod guests;
 mod hostile;
 mod package;
 mod pool;
+mod released;
 mod signature;
 mod stock;

@@ -170,6 +170,16 @@ fn build(engine: &Engine, model: &Model) -> Package {
 }
 
 #[test]
+fn a_package_names_no_folder_of_the_machine_that_built_it() {
+    let package = build(&guests::engine(), &linear());
+    let text = String::from_utf8_lossy(package.bytes());
+    assert!(text.contains("crates/dlmalloc"), "panic messages name sources");
+    for folder in [".cargo", "registry/src", concat!(env!("CARGO_MANIFEST_DIR"), "/")] {
+        assert!(!text.contains(folder), "{folder}");
+    }
+}
+
+#[test]
 fn a_package_of_the_stock_scorer_imports_nothing() {
     let package = build(&guests::engine(), &linear());
     let mut modules = 0;

@@ -1,9 +1,9 @@
 //! `outpost keygen`, `sign`, `verify`: keys and signatures of model packages.
 
 use crate::cli::{Keygen, Sign, Verify};
-use crate::command::trust::{Trust, signature_beside};
 use crate::error::CliError;
 use crate::files;
+use crate::trust::{Trust, signature_beside};
 use engine::{KeyError, SecretKey};
 use std::fs::OpenOptions;
 use std::io::Write as _;
