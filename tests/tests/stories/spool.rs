@@ -86,7 +86,16 @@ fn an_outbox_is_seen_while_a_gateway_runs_on_it() {
     ] {
         change.failed(69, &["while a gateway runs", "already open"]);
     }
-    assert_eq!(status(&outbox)["channels"], seen["channels"], "looking changed something");
+    assert_eq!(places(&status(&outbox)), places(&seen), "looking changed something");
+}
+
+/// The channels of an outbox without their ages, which grow while somebody looks.
+fn places(status: &Value) -> Value {
+    let mut channels = status["channels"].clone();
+    for channel in channels.as_array_mut().unwrap() {
+        assert!(channel.as_object_mut().unwrap().remove("oldestAgeSeconds").is_some());
+    }
+    channels
 }
 
 #[test]
