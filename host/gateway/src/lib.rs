@@ -37,6 +37,7 @@ mod deployment;
 mod door;
 mod fault;
 mod file;
+pub mod fleet;
 mod gateway;
 mod metrics;
 mod number;
