@@ -8,6 +8,7 @@ use wasmtime::component::{Component, types::ComponentItem};
 use crate::error::{Decline, LoadError};
 use crate::instance::Host;
 use crate::scorer::Batch;
+use crate::wasi;
 
 mod generated {
     wasmtime::component::bindgen!({
@@ -31,15 +32,25 @@ pub(crate) type Indices = generated::ScorerIndices;
 /// The typed functions of one instance.
 pub(crate) type Exports = generated::Scorer;
 
-/// Refuses a component that imports anything. Here custom packages that import WASI will be let in, with a
-/// linker of their own.
+/// Refuses a component that imports anything but the parts of WASI that are there. The stock scorer imports nothing at all.
 pub(crate) fn check_imports(component: &Component) -> Result<(), LoadError> {
-    let engine = component.engine();
-    match component.component_type().imports(engine).next() {
+    let strange = imports(component).into_iter().find(|name| !wasi::provides(name));
+    match strange {
         None => Ok(()),
-        Some((name, _)) if name.starts_with("wasi:") => Err(LoadError::Wasi(name.to_string())),
-        Some((name, _)) => Err(LoadError::Import(name.to_string())),
+        Some(name) if name.starts_with("wasi:") => Err(LoadError::Wasi(name)),
+        Some(name) => Err(LoadError::Import(name)),
     }
+}
+
+/// What a component imports.
+pub(crate) fn imports(component: &Component) -> Vec<String> {
+    let ty = component.component_type();
+    ty.imports(component.engine()).map(|(name, _)| name.to_string()).collect()
+}
+
+/// Whether a component imports WASI. What it imports has been checked.
+pub(crate) fn imports_wasi(component: &Component) -> bool {
+    component.component_type().imports(component.engine()).next().is_some()
 }
 
 /// Refuses a component that does not export the contract, and names what is missing.

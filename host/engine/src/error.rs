@@ -139,9 +139,10 @@ pub enum LoadError {
     /// Not valid WebAssembly, or it uses a feature that is switched off.
     #[error("load the package: its code is not valid here")]
     Invalid(#[source] Cause),
-    /// Imports WASI.
+    /// Imports a part of WASI that is not there.
     #[error(
-        "load the package: it imports {0}, and packages that import WASI are not supported yet"
+        "load the package: it imports {0}; of WASI a package may import cli, clocks, filesystem, io, random and sockets \
+         in version 0.2, and finds them empty"
     )]
     Wasi(String),
     /// Imports something that no host has.

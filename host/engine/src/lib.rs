@@ -39,6 +39,7 @@ mod signature;
 mod snapshot;
 mod stats;
 mod ticker;
+mod wasi;
 
 pub use engine::Engine;
 pub use error::{
@@ -48,8 +49,9 @@ pub use package::{Digest, MANIFEST_SECTION, PACKAGE_BYTES, Package};
 pub use runtime::Placement;
 pub use scorer::{Batch, Scorer};
 pub use settings::{
-    CALL_DEADLINE, CALL_NUMBERS, DECLARED_BYTES, EngineSettings, INSTANCES, Limits, Mode,
-    OUTPUT_BYTES, POOL_SLOTS, STACK_BYTES, START_DEADLINE, TABLE_ELEMENTS, TICK, WAIT,
+    CALL_DEADLINE, CALL_NUMBERS, DECLARED_BYTES, EngineSettings, HANDLES, INSTANCES, LimitSettings,
+    Limits, Mode, OUTPUT_BYTES, POOL_SLOTS, STACK_BYTES, START_DEADLINE, TABLE_ELEMENTS, TICK,
+    WAIT, WASI_CALL_NUMBERS, WASI_INSTANCES, WASI_START_DEADLINE, WASI_WORKING_BYTES,
     WORKING_BYTES,
 };
 pub use signature::{
