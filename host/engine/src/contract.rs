@@ -79,7 +79,9 @@ pub(crate) fn check_exports(component: &Component) -> Result<(), LoadError> {
 pub(crate) fn signature(exports: &Exports, store: &mut Store<Host>) -> wasmtime::Result<Signature> {
     let wit::Signature { features, prediction_type, target, classes, metadata: _ } =
         exports.outpost_model_scoring().call_describe(store)?;
-    let features = features.into_iter().map(|feature| (feature.name, feature.kind, feature.levels));
+    let features = features
+        .into_iter()
+        .map(|wit::Feature { name, kind, levels, metadata: _ }| Input { name, kind, levels });
     Ok(Signature { features: features.collect(), prediction_type, target, classes })
 }
 
@@ -100,12 +102,27 @@ pub(crate) fn score(
 }
 
 /// What a package says that it takes and gives.
-#[derive(Debug)]
-pub(crate) struct Signature {
-    features: Vec<(String, String, Vec<String>)>,
-    prediction_type: String,
-    target: String,
-    classes: Vec<String>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Its inputs, in the order of a batch's columns.
+    pub features: Vec<Input>,
+    /// `regression`, or what nobody here knows.
+    pub prediction_type: String,
+    /// The column that it predicts.
+    pub target: String,
+    /// Labels of classes; a regression has none.
+    pub classes: Vec<String>,
+}
+
+/// One input, as a package describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The name by which rows bind.
+    pub name: String,
+    /// `numeric`, `categorical`, or what nobody here knows.
+    pub kind: String,
+    /// The levels of a categorical one.
+    pub levels: Vec<String>,
 }
 
 impl Signature {
@@ -132,9 +149,7 @@ impl Signature {
     }
 }
 
-fn same_feature(
-    ((name, kind, levels), feature): (&(String, String, Vec<String>), &Feature),
-) -> Result<(), String> {
+fn same_feature((Input { name, kind, levels }, feature): (&Input, &Feature)) -> Result<(), String> {
     let (wanted_kind, wanted_levels) = match &feature.kind {
         Kind::Numeric => ("numeric", [].as_slice()),
         Kind::Categorical(levels) => ("categorical", levels.as_slice()),

@@ -128,6 +128,14 @@ impl Engine {
         Ok((template, limits))
     }
 
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.wasmtime
+    }
+
     /// Counters since the start.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -173,7 +181,7 @@ impl Engine {
 
 /// The memory that a component starts with, at most. The runtime cannot tell for a component that imports modules;
 /// such a one has not passed the check of imports.
-fn declared_bytes(component: &Component) -> u64 {
+pub(crate) fn declared_bytes(component: &Component) -> u64 {
     component.resources_required().map_or(u64::MAX, |resources| {
         let pages = resources.max_initial_memory_size.unwrap_or(0);
         pages.saturating_mul(PAGE_BYTES).saturating_mul(u64::from(resources.num_memories))

@@ -66,6 +66,11 @@ impl Template {
         Ok(Self { pre, indices, budget, output_bytes, counters })
     }
 
+    /// What an instance may take.
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
+    }
+
     /// Makes an instance, within `ticks` of the deadline clock.
     pub(crate) fn start(&self, ticks: u64) -> Result<Instance, StartError> {
         let mut store = store(self.pre.engine(), self.budget, ticks);

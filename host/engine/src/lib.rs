@@ -38,12 +38,14 @@ mod settings;
 mod signature;
 mod snapshot;
 mod stats;
+mod subject;
 mod ticker;
 mod wasi;
 
+pub use contract::{Input, Signature};
 pub use engine::Engine;
 pub use error::{
-    Broke, BuildError, Cause, Decline, EngineError, LoadError, PackageError, ScoreError,
+    Broke, BuildError, Cause, Decline, EngineError, LoadError, PackageError, ScoreError, SealError,
 };
 pub use package::{Digest, MANIFEST_SECTION, PACKAGE_BYTES, Package};
 pub use runtime::Placement;
@@ -59,3 +61,4 @@ pub use signature::{
     verify,
 };
 pub use stats::Stats;
+pub use subject::{Linked, Probe, Subject};
