@@ -1,7 +1,7 @@
 //! The contract as Rust: what `bindgen!` makes of `wit/`, and its conversion to and from our own types.
 //! Nothing else in this room sees a generated type.
 
-use models::{Feature, Kind, manifest::Manifest};
+use models::{Feature, Kind, Missing, TableError, Unknown, manifest::Manifest};
 use wasmtime::Store;
 use wasmtime::component::{Component, types::ComponentItem};
 
@@ -125,7 +125,42 @@ pub struct Input {
     pub levels: Vec<String>,
 }
 
+/// Why a signature is none that this program can serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SignatureFault(String);
+
 impl Signature {
+    /// The inputs as a manifest has them; what the model does with missing values and unknown levels does not show here.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureFault`] names what is wrong.
+    pub fn features(&self) -> Result<Vec<Feature>, SignatureFault> {
+        let fault = |what: String| Err(SignatureFault(what));
+        if self.prediction_type != "regression" {
+            return fault(format!(
+                "the prediction type is `{}`, not `regression`",
+                self.prediction_type
+            ));
+        }
+        if !self.classes.is_empty() {
+            return fault("a regression has no classes".to_string());
+        }
+        if self.target.is_empty() {
+            return fault("the target is empty".to_string());
+        }
+        let features = self.features.iter().map(Input::feature).collect::<Result<Vec<_>, _>>()?;
+        match models::check_features(&features) {
+            Ok(()) => Ok(features),
+            Err(TableError::Invalid { at, rule, .. }) => {
+                let name = features.get(at).map_or("", |feature| feature.name.as_str());
+                fault(format!("feature {at} (`{name}`) {rule}"))
+            }
+            Err(error) => fault(error.to_string()),
+        }
+    }
+
     /// Compares with the manifest. The error says what differs.
     pub(crate) fn agrees(&self, manifest: &Manifest) -> Result<(), String> {
         if self.target != manifest.target {
@@ -146,6 +181,27 @@ impl Signature {
             return Err(differ("number of features", &ours, &theirs));
         }
         self.features.iter().zip(&manifest.features).try_for_each(same_feature)
+    }
+}
+
+impl Input {
+    fn feature(&self) -> Result<Feature, SignatureFault> {
+        let kind = match self.kind.as_str() {
+            "numeric" if self.levels.is_empty() => Kind::Numeric,
+            "numeric" => {
+                return Err(SignatureFault(format!(
+                    "the numeric feature {} has levels",
+                    self.name
+                )));
+            }
+            "categorical" => Kind::Categorical(self.levels.clone()),
+            other => {
+                let rule = "not `numeric` or `categorical`";
+                return Err(SignatureFault(format!("feature {} is `{other}`, {rule}", self.name)));
+            }
+        };
+        let (missing, unknown) = (Missing::Keep, Unknown::Other);
+        Ok(Feature { name: self.name.clone(), kind, missing, unknown })
     }
 }
 

@@ -26,6 +26,7 @@
 //! Where address space is too short for a pool of instances the engine does without, and says so once.
 
 mod cache;
+mod check;
 mod contract;
 mod engine;
 mod error;
@@ -42,7 +43,8 @@ mod subject;
 mod ticker;
 mod wasi;
 
-pub use contract::{Input, Signature};
+pub use check::{Figures, Finding, Report, RowsFor, Verdict};
+pub use contract::{Input, Signature, SignatureFault};
 pub use engine::Engine;
 pub use error::{
     Broke, BuildError, Cause, Decline, EngineError, LoadError, PackageError, ScoreError, SealError,
