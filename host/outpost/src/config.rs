@@ -9,7 +9,7 @@ mod layers;
 use crate::cli::Serve;
 use crate::error::{CliError, chain};
 use crate::trust::Trust;
-use engine::{EngineSettings, Limits, Mode};
+use engine::{EngineSettings, LimitSettings, Mode};
 use gateway::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
 use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
 use serde::Deserialize;
@@ -34,7 +34,7 @@ pub(crate) struct Config {
     pub(crate) deployment: DeploymentSettings,
     pub(crate) gateway: GatewaySettings,
     pub(crate) engine: EngineSettings,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitSettings,
     /// Whom packages must be signed by.
     pub(crate) trust: Trust,
     pub(crate) outbox_dir: PathBuf,
@@ -110,17 +110,17 @@ struct Http {
 #[serde(deny_unknown_fields)]
 struct Engine {
     cache: Option<PathBuf>,
-    instances_max: usize,
+    instances_max: Option<usize>,
     mode: String,
     pool_slots: u32,
-    declared_bytes_max: u64,
-    working_bytes_max: u64,
+    declared_bytes_max: Option<u64>,
+    working_bytes_max: Option<u64>,
     stack_bytes_max: usize,
-    table_elements_max: usize,
-    output_bytes_max: usize,
-    call_numbers_max: usize,
-    call_time_max: u64,
-    start_time_max: u64,
+    table_elements_max: Option<usize>,
+    output_bytes_max: Option<usize>,
+    call_numbers_max: Option<usize>,
+    call_time_max: Option<u64>,
+    start_time_max: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -279,18 +279,18 @@ impl Http {
 }
 
 impl Engine {
-    fn limits(&self, mode: Mode) -> Limits {
-        Limits {
+    fn limits(&self, mode: Mode) -> LimitSettings {
+        LimitSettings {
             declared_bytes: self.declared_bytes_max,
             working_bytes: self.working_bytes_max,
             table_elements: self.table_elements_max,
-            call_deadline: Duration::from_millis(self.call_time_max),
-            start_deadline: Duration::from_millis(self.start_time_max),
+            call_deadline: self.call_time_max.map(Duration::from_millis),
+            start_deadline: self.start_time_max.map(Duration::from_millis),
             output_bytes: self.output_bytes_max,
             call_numbers: self.call_numbers_max,
             instances: self.instances_max,
-            mode,
-            ..Limits::default()
+            wait: None,
+            mode: Some(mode),
         }
     }
 

@@ -10,3 +10,4 @@ mod pool;
 mod released;
 mod signature;
 mod stock;
+mod wasi;
