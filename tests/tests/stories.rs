@@ -5,7 +5,9 @@
 mod stories {
     mod agent;
     mod channels;
+    mod check;
     mod command_line;
+    mod custom;
     mod direct;
     mod doors;
     mod faults;
