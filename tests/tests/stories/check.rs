@@ -68,11 +68,27 @@ fn rows_that_do_not_fit_are_named() {
     };
     seal(&["--rows", path(&rows)]).failed(65, &["rows.csv", "line 2", "bmi"]);
     std::fs::write(&rows, "age,bmi\n30,23\n").unwrap();
-    seal(&["--rows", path(&rows)]).failed(65, &["rows.csv", "line 2", "sex is missing"]);
-    seal(&["--name", "Not A Name"]).failed(64, &["name", "lower-case"]);
+    seal(&["--rows", path(&rows)]).failed(65, &["rows.csv", "line 2", "sex: a value is missing"]);
+    seal(&["--name", "Not A Name"]).failed(64, &["--name", "lower-case"]);
     seal(&["--name", "x", "--manifest", path(&rows)]).failed(64, &["cannot be used with"]);
     seal(&["--manifest", path(&rows)]).failed(65, &["rows.csv", "manifest"]);
     assert!(!package.exists());
+}
+
+#[test]
+fn what_a_package_wrote_before_it_broke_is_told() {
+    let Some(component) = parts::custom("nothing") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows.csv");
+    std::fs::write(&rows, "attempt,with\n104,7\n").unwrap();
+    let checked = Outpost::run(&["check", path(&component), "--rows", path(&rows)]);
+    assert_eq!(checked.code, Some(65));
+    assert!(checked.out.contains("FAIL  rows"), "{}", checked.out);
+    assert!(
+        checked.out.contains("it wrote:") && checked.out.contains("the row says 7"),
+        "{}",
+        checked.out
+    );
 }
 
 /// A manifest that somebody wrote holds as it is, and is proven: here the one that another sealing made.

@@ -2,12 +2,11 @@
 //! else an attempt that never works would prove nothing.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs as _, UdpSocket};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 /// What is tried, by number.
-pub const ATTEMPTS: [&str; 12] = [
+pub(crate) const ATTEMPTS: [&str; 12] = [
     "read a file",
     "write a file",
     "list a folder",
@@ -23,7 +22,7 @@ pub const ATTEMPTS: [&str; 12] = [
 ];
 
 /// How much the attempt got; nothing is 0. On `port` somebody listens.
-pub fn attempt(number: usize, port: u16) -> usize {
+pub(crate) fn attempt(number: usize, port: u16) -> usize {
     match ATTEMPTS.get(number).copied().unwrap_or_default() {
         "read a file" => std::fs::read("/etc/passwd").map_or(0, |bytes| bytes.len()),
         "write a file" => {
@@ -53,29 +52,6 @@ pub fn attempt(number: usize, port: u16) -> usize {
 }
 
 /// What a random number makes of 0.
-pub fn draw() -> usize {
+pub(crate) fn draw() -> usize {
     RandomState::new().hash_one(0) as u32 as usize
-}
-
-/// Bytes on standard input.
-pub fn read_input() -> usize {
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap_or(0)
-}
-
-/// Writes so many KiB to both outputs, and gives how many arrived.
-pub fn write_output(kibibytes: usize) -> usize {
-    let line = [b'x'; 1024];
-    let written = |out: &mut dyn std::io::Write| {
-        (0..kibibytes).filter(|_| out.write_all(&line).is_ok()).count()
-    };
-    let count = written(&mut std::io::stdout()) + written(&mut std::io::stderr());
-    drop(std::io::stdout().flush());
-    count
-}
-
-/// Nanoseconds that pass while it sleeps for an hour.
-pub fn sleep() -> usize {
-    let before = Instant::now();
-    std::thread::sleep(std::time::Duration::from_secs(3600));
-    before.elapsed().as_nanos() as usize
 }

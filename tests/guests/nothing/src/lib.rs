@@ -4,6 +4,9 @@ wit_bindgen::generate!({ path: "../../../wit", world: "scorer" });
 
 mod attempts;
 
+use std::io::{Read as _, Write as _};
+use std::time::Instant;
+
 use exports::outpost::model::scoring::{Batch, Decline, Feature, Guest, Predictions, Signature};
 
 struct Nothing;
@@ -27,9 +30,9 @@ impl Guest for Nothing {
 
     fn score(batch: Batch) -> Result<Predictions, Decline> {
         let values = batch.numbers.chunks_exact(2).map(|row| match row[0] as usize {
-            100 => attempts::read_input(),
-            101 => attempts::write_output(row[1] as usize),
-            102 => attempts::sleep(),
+            100 => read_input(),
+            101 => write_output(row[1] as usize),
+            102 => sleep(),
             103 => std::process::exit(row[1] as i32),
             104 => panic!("the row says {}", row[1]),
             105 => loop {},
@@ -38,6 +41,29 @@ impl Guest for Nothing {
         });
         Ok(Predictions { values: values.map(|got| got as f64).collect(), metadata: Vec::new() })
     }
+}
+
+/// Bytes on standard input.
+fn read_input() -> usize {
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap_or(0)
+}
+
+/// Writes so many KiB to both outputs, and gives how many arrived.
+fn write_output(kibibytes: usize) -> usize {
+    let line = [b'x'; 1024];
+    let written = |out: &mut dyn std::io::Write| {
+        (0..kibibytes).filter(|_| out.write_all(&line).is_ok()).count()
+    };
+    let count = written(&mut std::io::stdout()) + written(&mut std::io::stderr());
+    drop(std::io::stdout().flush());
+    count
+}
+
+/// Nanoseconds that pass while it sleeps for an hour.
+fn sleep() -> usize {
+    let before = Instant::now();
+    std::thread::sleep(std::time::Duration::from_secs(3600));
+    before.elapsed().as_nanos() as usize
 }
 
 export!(Nothing);
