@@ -72,7 +72,9 @@ pub enum PackageError {
     #[error("read the package: the file is damaged")]
     Damaged(#[source] Cause),
     /// A component without a manifest.
-    #[error("read the package: it has no manifest; `outpost train` writes one, `outpost seal` adds one")]
+    #[error(
+        "read the package: it has no manifest; `outpost train` writes one, `outpost seal` adds one"
+    )]
     NoManifest,
     /// More than one manifest.
     #[error("read the package: it has more than one manifest")]
