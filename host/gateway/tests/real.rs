@@ -22,6 +22,7 @@ const VALUES: [f64; 10] = [30.0, 1.0, 23.0, 100.0, 157.0, 70.0, 40.0, 4.0, 3.0, 
 const WANT: f64 = 46.277198918661;
 
 struct Real {
+    digest: String,
     address: SocketAddr,
     outbox: Outbox,
     stop: oneshot::Sender<()>,
@@ -46,10 +47,12 @@ fn load(engine: &Engine) -> Scorer {
 async fn start(dir: &Path, record_class: RecordClass) -> Real {
     let engine = Engine::new(EngineSettings::default()).unwrap();
     let outbox = Outbox::open(dir, OutboxSettings::default()).unwrap();
+    let scorer = load(&engine);
+    let digest = scorer.digest().to_string();
     let deployment = Deployment {
         id: "diabetes".to_owned(),
         model_id: "ridge-1".to_owned(),
-        scorer: load(&engine),
+        scorer,
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
     };
     let channels = Box::new(Vec::new);
@@ -67,7 +70,7 @@ async fn start(dir: &Path, record_class: RecordClass) -> Real {
     let task = tokio::spawn(gateway.serve(vec![listener], async {
         stopped.await.unwrap();
     }));
-    Real { address, outbox, stop, task }
+    Real { digest, address, outbox, stop, task }
 }
 
 impl Real {
@@ -153,6 +156,7 @@ async fn what_was_answered_lies_in_the_outbox() {
         (body["code"].as_str(), body["field"].as_str()),
         (Some("missing-value"), Some("sex"))
     );
+    let digest = real.digest.clone();
     let outbox = real.end().await;
     let batch = outbox.reader("test").unwrap().next(10, 1 << 20, Duration::ZERO).unwrap();
     let payloads: Vec<&[u8]> = batch
@@ -164,6 +168,7 @@ async fn what_was_answered_lies_in_the_outbox() {
         .collect();
     assert_eq!(payloads.len(), 2);
     let record = Record::decode(payloads[0]).unwrap();
+    assert_eq!(record.model_digest, Some(digest.parse().unwrap()));
     assert_eq!((&*record.deployment_id, &*record.model_id), ("diabetes", "ridge-1"));
     let Payload::Prediction(scored) = record.payload;
     let rows = scored.rows.unwrap();
