@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod compile;
 mod inspect;
 mod keys;
 mod score;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
+        Command::CompilePackage => compile::run(),
     }
 }
 

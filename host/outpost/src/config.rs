@@ -9,7 +9,7 @@ mod layers;
 use crate::cli::Serve;
 use crate::error::{CliError, chain};
 use crate::trust::Trust;
-use engine::{EngineSettings, Limits, Mode};
+use engine::{CompileLimits, EngineSettings, Limits, Mode};
 use gateway::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
 use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
 use serde::Deserialize;
@@ -33,7 +33,10 @@ pub(crate) struct Config {
     pub(crate) listen: String,
     pub(crate) deployment: DeploymentSettings,
     pub(crate) gateway: GatewaySettings,
+    /// How machine code is made is added by `command/compile.rs`.
     pub(crate) engine: EngineSettings,
+    /// What compiling one package may use.
+    pub(crate) compile: CompileLimits,
     pub(crate) limits: Limits,
     /// Whom packages must be signed by.
     pub(crate) trust: Trust,
@@ -121,6 +124,9 @@ struct Engine {
     call_numbers_max: usize,
     call_time_max: u64,
     start_time_max: u64,
+    compile_time_max: u64,
+    compile_cpu_max: u64,
+    compile_bytes_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -200,6 +206,7 @@ fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
         deployment,
         gateway: raw.http.settings(),
         limits: raw.engine.limits(mode),
+        compile: raw.engine.compile(),
         engine: raw.engine.settings(),
         trust: raw.signing.trust()?,
         outbox: raw.outbox.settings(when_full),
@@ -291,6 +298,14 @@ impl Engine {
             instances: self.instances_max,
             mode,
             ..Limits::default()
+        }
+    }
+
+    fn compile(&self) -> CompileLimits {
+        CompileLimits {
+            wall_time: Duration::from_millis(self.compile_time_max),
+            cpu_time: Duration::from_millis(self.compile_cpu_max),
+            memory_bytes: self.compile_bytes_max,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::cli::Serve;
 use crate::config::{self, Config};
 use crate::error::{CliError, EXIT_INCOMPLETE, chain};
 use crate::{files, logging};
-use engine::{Engine, Package};
+use engine::{Engine, EngineSettings, Package};
 use gateway::{Deployment, DrainReport, Gateway};
 use parking_lot::Mutex;
 use spool::{Channel, ChannelError, NamedChannel, OpenError, Outbox};
@@ -32,7 +32,9 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     let runtime = Runtime::new()
         .map_err(|source| internal("start the threads that answer requests", source))?;
 
-    let engine = Engine::new(config.engine.clone()).map_err(|e| internal("start the engine", e))?;
+    let compiler = Some(super::compile::compiler(&config)?);
+    let settings = EngineSettings { compiler, ..config.engine.clone() };
+    let engine = Engine::new(settings).map_err(|e| internal("start the engine", e))?;
     let package = super::open_package(&config.model)?;
     let signer = config.trust.check(&package, &config.model)?;
     let signer = signer.map_or_else(|| "none".to_owned(), ToString::to_string);

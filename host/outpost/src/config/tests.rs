@@ -39,6 +39,7 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
     assert_eq!(format!("{:?}", config.gateway), format!("{:?}", GatewaySettings::default()));
     assert_eq!(format!("{:?}", config.deployment), format!("{:?}", DeploymentSettings::default()));
     assert_eq!(format!("{:?}", config.engine), format!("{:?}", EngineSettings::default()));
+    assert_eq!(config.compile, CompileLimits::default());
     assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
     assert_eq!(config.outbox, OutboxSettings::default());
     assert_eq!(config.channels, []);
