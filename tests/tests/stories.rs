@@ -6,6 +6,7 @@ mod stories {
     mod agent;
     mod channels;
     mod command_line;
+    mod compiling;
     mod direct;
     mod doors;
     mod faults;
