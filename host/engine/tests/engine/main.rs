@@ -4,6 +4,7 @@
 mod cache;
 mod compile;
 mod contract;
+mod crowd;
 mod guests;
 mod hostile;
 mod package;
