@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt, future::Future, ops::Range, pin::Pin};
 use record::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
 use spool::{Class, OutboxState};
 
-use crate::{batch::Batch, deployment::Serving, privacy::VALUE_BYTES};
+use crate::{batch::Batch, deployment::Serving, fleet::Role, privacy::VALUE_BYTES};
 
 /// Room for the record of one row.
 const FIRST_BYTES: usize = 512;
@@ -39,6 +39,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) outcome: Outcome,
     pub(crate) status: u16,
+    pub(crate) role: Role,
     pub(crate) scored: Option<Scored<'a>>,
 }
 
