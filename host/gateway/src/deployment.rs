@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hyper::header::HeaderValue;
+use record::ModelDigest;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -34,6 +35,8 @@ pub(crate) struct Serving {
     pub(crate) target: Vec<u8>,
     pub(crate) digest: String,
     pub(crate) digest_header: HeaderValue,
+    /// As records have it.
+    pub(crate) model_digest: Option<ModelDigest>,
     pub(crate) scorer: Box<dyn Score>,
     /// One permit an instance of the model, so that nobody waits for one on a thread that others need.
     pub(crate) instances: Arc<Semaphore>,
@@ -63,6 +66,8 @@ impl Serving {
             privacy: Privacy::new(&settings.privacy, &schema)?,
             schema,
             target: serde_json::to_vec(scorer.target()).expect("a string is always JSON"),
+            // A digest that is none is left out, rather than the record.
+            model_digest: digest.parse().ok(),
             digest_header: HeaderValue::from_str(&digest).expect("a digest is hex"),
             digest,
             instances: Arc::new(Semaphore::new(scorer.instances())),

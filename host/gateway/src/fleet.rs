@@ -51,7 +51,7 @@ pub use trust::Trust;
 
 pub(crate) use compare::Comparison;
 pub(crate) use folder::Follower;
-pub(crate) use lineup::{Champion, Lineup, Pick, Role, Slot};
+pub(crate) use lineup::{Champion, Lineup, Pick, Slot};
 pub(crate) use pace::Pace;
 pub(crate) use shadow::{Shadow, ShadowJob};
 pub(crate) use stats::CallStats;

@@ -15,7 +15,7 @@ use hyper::{
     header::HeaderName,
     http::request::Parts,
 };
-use record::Outcome;
+use record::{Outcome, Role};
 use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
@@ -26,7 +26,7 @@ use crate::{
     deployment::Serving,
     door::Door,
     fault::Fault,
-    fleet::{Champion, Fleet, Lineup, Pick, Role, ShadowJob, Slot, Verdict, Watch},
+    fleet::{Champion, Fleet, Lineup, Pick, ShadowJob, Slot, Verdict, Watch},
     metrics::Inflight,
     problem::Problem,
     recorder::{self, Finished, Scored, Ticket},

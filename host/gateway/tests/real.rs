@@ -23,6 +23,7 @@ const VALUES: [f64; 10] = [30.0, 1.0, 23.0, 100.0, 157.0, 70.0, 40.0, 4.0, 3.0, 
 const WANT: f64 = 46.277198918661;
 
 struct Real {
+    digest: String,
     address: SocketAddr,
     outbox: Outbox,
     stop: oneshot::Sender<()>,
@@ -43,10 +44,12 @@ async fn start(dir: &Path, record_class: RecordClass) -> Real {
     let engine = Engine::new(EngineSettings::default()).unwrap();
     let outbox = Outbox::open(dir, OutboxSettings::default()).unwrap();
     let bytes = engine.build_package(&TRAINED.model, &TRAINED.manifest).unwrap();
+    let package = Package::parse(bytes).unwrap();
+    let digest = package.digest().to_string();
     let deployment = DeploymentPlan {
         id: "diabetes".to_owned(),
         name: None,
-        package: Package::parse(bytes).unwrap(),
+        package,
         signature: None,
         model_id: Some("ridge-1".to_owned()),
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
@@ -63,7 +66,7 @@ async fn start(dir: &Path, record_class: RecordClass) -> Real {
     let task = tokio::spawn(gateway.serve(vec![listener], async {
         stopped.await.unwrap();
     }));
-    Real { address, outbox, stop, task }
+    Real { digest, address, outbox, stop, task }
 }
 
 impl Real {
@@ -149,6 +152,7 @@ async fn what_was_answered_lies_in_the_outbox() {
         (body["code"].as_str(), body["field"].as_str()),
         (Some("missing-value"), Some("sex"))
     );
+    let digest = real.digest.clone();
     let outbox = real.end().await;
     let batch = outbox.reader("test").unwrap().next(10, 1 << 20, Duration::ZERO).unwrap();
     let payloads: Vec<&[u8]> = batch
@@ -160,6 +164,7 @@ async fn what_was_answered_lies_in_the_outbox() {
         .collect();
     assert_eq!(payloads.len(), 2);
     let record = Record::decode(payloads[0]).unwrap();
+    assert_eq!(record.model_digest, Some(digest.parse().unwrap()));
     assert_eq!((&*record.deployment_id, &*record.model_id), ("diabetes", "ridge-1"));
     let Payload::Prediction(scored) = record.payload;
     let rows = scored.rows.unwrap();

@@ -13,6 +13,7 @@ use engine::Limits;
 use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use record::Role;
 
 use super::{compare::Comparison, stats::Traffic, watch::Watch};
 use crate::{deployment::Serving, settings::DeploymentSettings};
@@ -36,14 +37,6 @@ pub(crate) struct Slot {
     pub(crate) traffic: Traffic,
     /// Held by whoever changes the line-up. The champion before stays loaded, so that it is back at once.
     pub(crate) previous: Mutex<Option<Arc<Serving>>>,
-}
-
-/// What a package is in its deployment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
-    Champion,
-    Canary,
-    Challenger,
 }
 
 /// Who made a deployment.
@@ -102,16 +95,6 @@ pub(crate) struct Pick<'a> {
     pub(crate) serving: &'a Arc<Serving>,
     pub(crate) role: Role,
     pub(crate) watch: Option<&'a Arc<Watch>>,
-}
-
-impl Role {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Champion => "champion",
-            Self::Canary => "canary",
-            Self::Challenger => "challenger",
-        }
-    }
 }
 
 impl MadeBy {

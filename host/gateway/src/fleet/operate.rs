@@ -5,6 +5,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use engine::Package;
 use jiff::Timestamp;
 use parking_lot::MutexGuard;
+use record::Role;
 
 use super::{
     Fleet, NAME_CHARS, Slots,
@@ -12,7 +13,7 @@ use super::{
     compare::Comparison,
     events::{now, time},
     features::differences,
-    lineup::{Canary, Challenger, Champion, Lineup, MadeBy, Role, Slot},
+    lineup::{Canary, Challenger, Champion, Lineup, MadeBy, Slot},
     report::Event,
     store::{Saved, SavedCanary, SavedVersion},
     versions,

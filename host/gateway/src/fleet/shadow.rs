@@ -14,12 +14,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use record::Outcome;
+use record::{Outcome, Role};
 use tracing::warn;
 
 use super::{
     compare::{Comparison, Given},
-    lineup::{Lineup, Role},
+    lineup::Lineup,
 };
 use crate::{
     batch::Rows,

@@ -2,10 +2,12 @@
 
 use std::{fmt, sync::atomic::Ordering::Relaxed};
 
+use record::Role;
+
 use super::{expose::Writer, name::Name};
 use crate::{
     deployment::Serving,
-    fleet::{Comparison, Role, Slot},
+    fleet::{Comparison, Slot},
     state::State,
 };
 
@@ -27,7 +29,7 @@ impl Placed<'_> {
     fn labels(&self) -> Labels {
         vec![
             ("deployment", self.slot.id.to_string()),
-            ("role", self.role.word().to_owned()),
+            ("role", self.role.name().to_owned()),
             ("challenger", self.name.to_owned()),
             ("digest", self.serving.digest.clone()),
         ]
