@@ -52,6 +52,8 @@ pub use trust::Trust;
 pub(crate) use compare::Comparison;
 pub(crate) use folder::Follower;
 pub(crate) use lineup::{Champion, Lineup, Pick, Slot};
+#[cfg(test)]
+pub(crate) use pace::PROBATION;
 pub(crate) use pace::Pace;
 pub(crate) use shadow::{Shadow, ShadowJob};
 pub(crate) use stats::CallStats;
