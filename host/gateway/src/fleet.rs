@@ -62,7 +62,7 @@ pub(crate) use watch::{Verdict, Watch};
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use engine::{Engine, Limits};
+use engine::{Engine, LimitSettings};
 use parking_lot::Mutex;
 
 use crate::{
@@ -91,7 +91,7 @@ pub struct FleetPlan {
     /// How deployments that the settings do not name treat their requests.
     pub deployment: DeploymentSettings,
     /// What their packages may use.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// Limits of all together.
     pub settings: FleetSettings,
 }
@@ -107,7 +107,7 @@ pub(crate) struct Operations {
     saved: Mutex<Saved>,
     events: Events,
     deployment: Arc<DeploymentSettings>,
-    limits: Limits,
+    limits: LimitSettings,
     /// The default that the settings name.
     default: Option<String>,
     pub(crate) settings: FleetSettings,

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     /// Look into an outbox, give its records out, put it right
     #[command(subcommand)]
     Spool(Spool),
+    /// Compile a package within limits, as `outpost serve` asks on standard input
+    #[command(hide = true)]
+    CompilePackage,
 }
 
 #[derive(Debug, Subcommand)]

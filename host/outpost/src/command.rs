@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod check;
+mod compile;
 mod inspect;
 mod keys;
 mod rows;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
+        Command::CompilePackage => compile::run(),
     }
 }
 
