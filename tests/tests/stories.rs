@@ -7,6 +7,7 @@ mod stories {
     mod channels;
     mod command_line;
     mod compiling;
+    mod deployments;
     mod direct;
     mod doors;
     mod faults;
@@ -23,4 +24,5 @@ mod stories {
     mod signing;
     mod spool;
     mod stop;
+    mod two_models;
 }

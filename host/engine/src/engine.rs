@@ -20,7 +20,7 @@ use crate::machine_code;
 use crate::package::{Digest, Package, attach_manifest};
 use crate::runtime::{self, Placement};
 use crate::scorer::Scorer;
-use crate::settings::{EngineSettings, Limits};
+use crate::settings::{EngineSettings, LimitSettings, Limits};
 use crate::snapshot;
 use crate::stats::{Counters, Stats, count};
 use crate::ticker::Ticker;
@@ -117,12 +117,31 @@ impl Engine {
     /// # Errors
     ///
     /// [`LoadError`] says what the package lacks or does wrong.
-    pub fn load(&self, package: &Package, limits: Limits) -> Result<Scorer, LoadError> {
-        check_limits(&limits)?;
+    pub fn load(
+        &self,
+        package: &Package,
+        limits: impl Into<LimitSettings>,
+    ) -> Result<Scorer, LoadError> {
+        let limits = limits.into();
+        // What is wrong with them is said before anything is compiled.
+        check_limits(&limits.over(false))?;
         let component = self.component(package)?;
-        contract::check_imports(&component)?;
-        contract::check_exports(&component)?;
-        let declared = declared_bytes(&component);
+        let (template, limits) = self.template(&component, &limits)?;
+        let shared = Arc::clone(&self.shared);
+        let manifest = package.manifest().clone();
+        Scorer::new(shared, manifest, package.digest(), component, template, limits)
+    }
+
+    /// Holds a component to the contract and links it, within the limits that fit it.
+    pub(crate) fn template(
+        &self,
+        component: &Component,
+        limits: &LimitSettings,
+    ) -> Result<(Template, Limits), LoadError> {
+        contract::check_imports(component)?;
+        contract::check_exports(component)?;
+        let limits = limits.over(contract::imports_wasi(component));
+        let declared = declared_bytes(component);
         if declared > limits.declared_bytes {
             return Err(LoadError::Declared { bytes: declared, limit: limits.declared_bytes });
         }
@@ -131,10 +150,16 @@ impl Engine {
             table_elements: limits.table_elements as u64,
         };
         let counters = Arc::clone(&self.shared.counters);
-        let template = Template::new(&component, budget, limits.output_bytes, counters)?;
-        let shared = Arc::clone(&self.shared);
-        let manifest = package.manifest().clone();
-        Scorer::new(shared, manifest, package.digest(), component, template, limits)
+        let template = Template::new(component, budget, limits.output_bytes, counters)?;
+        Ok((template, limits))
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.wasmtime
     }
 
     /// Counters since the start.
@@ -222,7 +247,7 @@ impl Engine {
 
 /// The memory that a component starts with, at most. The runtime cannot tell for a component that imports modules;
 /// such a one has not passed the check of imports.
-fn declared_bytes(component: &Component) -> u64 {
+pub(crate) fn declared_bytes(component: &Component) -> u64 {
     component.resources_required().map_or(u64::MAX, |resources| {
         let pages = resources.max_initial_memory_size.unwrap_or(0);
         pages.saturating_mul(PAGE_BYTES).saturating_mul(u64::from(resources.num_memories))

@@ -125,6 +125,32 @@ pub enum BuildError {
     Check(#[source] LoadError),
 }
 
+/// A component cannot be made into a package.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Not WebAssembly, too large, or damaged.
+    #[error(transparent)]
+    Package(PackageError),
+    /// A core module that does not say of which world it is, or asks for what a component gets in another way.
+    #[error(
+        "make a component of the core module; it must carry its component type (wit-bindgen writes it) and import \
+         nothing: {0}"
+    )]
+    Module(String),
+    /// It is a package already.
+    #[error("seal the component: it has a manifest already")]
+    Sealed,
+    /// What it says about itself is nothing that this program can serve.
+    #[error("seal the component: what it says in `describe` cannot be served: {0}")]
+    Description(String),
+    /// The manifest is not sound.
+    #[error("seal the component")]
+    Manifest(#[source] models::manifest::ManifestError),
+    /// It does not keep to the contract, or does not do what the manifest says.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
 /// A package cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -142,9 +168,10 @@ pub enum LoadError {
     /// Not compiled within the limits.
     #[error("load the package: compile it")]
     Compile(#[source] CompileError),
-    /// Imports WASI.
+    /// Imports a part of WASI that is not there.
     #[error(
-        "load the package: it imports {0}, and packages that import WASI are not supported yet"
+        "load the package: it imports {0}; of WASI a package may import cli, clocks, filesystem, io, random and sockets \
+         in version 0.2, and finds them empty"
     )]
     Wasi(String),
     /// Imports something that no host has.

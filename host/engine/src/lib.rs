@@ -28,6 +28,7 @@
 //! Where address space is too short for a pool of instances the engine does without, and says so once.
 
 mod cache;
+mod check;
 mod compile;
 mod contract;
 mod crowd;
@@ -43,24 +44,30 @@ mod settings;
 mod signature;
 mod snapshot;
 mod stats;
+mod subject;
 mod ticker;
+mod wasi;
 
+pub use check::{Figures, Finding, Report, RowsFor, Verdict};
 pub use compile::{CompileLimits, Compiler, CompilerError, compile_package};
+pub use contract::{Input, Signature, SignatureFault};
 pub use engine::Engine;
 pub use error::{
     Broke, BuildError, Cause, CompileError, Decline, EngineError, LoadError, PackageError,
-    ScoreError,
+    ScoreError, SealError,
 };
 pub use package::{Digest, MANIFEST_SECTION, PACKAGE_BYTES, Package};
 pub use runtime::Placement;
 pub use scorer::{Batch, Scorer};
 pub use settings::{
     CALL_DEADLINE, CALL_NUMBERS, COMPILE_BYTES, COMPILE_CPU, COMPILE_TIME, DECLARED_BYTES,
-    EngineSettings, INSTANCES, Limits, Mode, OUTPUT_BYTES, POOL_SLOTS, STACK_BYTES, START_DEADLINE,
-    TABLE_ELEMENTS, TICK, WAIT, WORKING_BYTES,
+    EngineSettings, HANDLES, INSTANCES, LimitSettings, Limits, Mode, OUTPUT_BYTES, POOL_SLOTS,
+    STACK_BYTES, START_DEADLINE, TABLE_ELEMENTS, TICK, WAIT, WASI_CALL_NUMBERS, WASI_INSTANCES,
+    WASI_START_DEADLINE, WASI_WORKING_BYTES, WORKING_BYTES,
 };
 pub use signature::{
     KeyError, PublicKey, SIGNATURE_BYTES, SIGNATURE_SECTION, SIGNATURES, SecretKey, SignatureError,
     verify,
 };
 pub use stats::Stats;
+pub use subject::{Linked, Probe, Subject};

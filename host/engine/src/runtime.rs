@@ -13,9 +13,10 @@ use wasmtime::{
 use crate::error::{Cause, cause, one_line};
 use crate::settings::{EngineSettings, TABLE_ELEMENTS};
 
-/// Core instances that a slot of the pool allows for one component.
-const CORE_INSTANCES: u32 = 4;
-/// Tables that a slot of the pool allows for one component.
+/// Core instances for each slot of the pool, on average: the stock scorer has 2, a language's runtime some dozens. They
+/// are only counted, a higher number costs nothing.
+const CORE_INSTANCES: u32 = 16;
+/// Tables for each slot of the pool, on average.
 const TABLES: u32 = 2;
 /// Instances with 4 GiB each that must fit for the reserved placement.
 const PROBES: usize = 8;

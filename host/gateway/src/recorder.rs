@@ -39,6 +39,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) outcome: Outcome,
     pub(crate) status: u16,
+    pub(crate) role: Role,
     pub(crate) scored: Option<Scored<'a>>,
 }
 
@@ -95,9 +96,8 @@ fn one(
             part,
             rows,
         }),
-        // A digest that is none is left out, rather than the record.
-        model_digest: serving.digest.parse().ok(),
-        role: Role::Champion,
+        model_digest: serving.model_digest,
+        role: finished.role,
     };
     record.encode(out);
 }

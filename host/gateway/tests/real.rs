@@ -4,8 +4,9 @@
 
 use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
 
-use engine::{Engine, EngineSettings, Limits, Package, Scorer};
-use gateway::{Deployment, DeploymentSettings, DrainReport, Gateway, GatewaySettings, RecordClass};
+use engine::{Engine, EngineSettings, LimitSettings, Package};
+use gateway::fleet::{DeploymentPlan, FleetPlan};
+use gateway::{DeploymentSettings, DrainReport, Gateway, GatewaySettings, RecordClass};
 use models::train::{Algorithm, CsvOptions, Settings, Table, Trained};
 use record::{Payload, Record, Values};
 use spool::{Entry, Outbox, OutboxSettings};
@@ -39,31 +40,26 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     models::train::train(&table, &settings, &mut |_| {}).unwrap()
 });
 
-fn load(engine: &Engine) -> Scorer {
-    let bytes = engine.build_package(&TRAINED.model, &TRAINED.manifest).unwrap();
-    engine.load(&Package::parse(bytes).unwrap(), Limits::default()).unwrap()
-}
-
 async fn start(dir: &Path, record_class: RecordClass) -> Real {
     let engine = Engine::new(EngineSettings::default()).unwrap();
     let outbox = Outbox::open(dir, OutboxSettings::default()).unwrap();
-    let scorer = load(&engine);
-    let digest = scorer.digest().to_string();
-    let deployment = Deployment {
+    let bytes = engine.build_package(&TRAINED.model, &TRAINED.manifest).unwrap();
+    let package = Package::parse(bytes).unwrap();
+    let digest = package.digest().to_string();
+    let deployment = DeploymentPlan {
         id: "diabetes".to_owned(),
-        model_id: "ridge-1".to_owned(),
-        scorer,
+        name: None,
+        package,
+        signature: None,
+        model_id: Some("ridge-1".to_owned()),
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
+        limits: LimitSettings::default(),
     };
+    let plan = FleetPlan { deployments: vec![deployment], ..FleetPlan::default() };
     let channels = Box::new(Vec::new);
-    let gateway = Gateway::new(
-        deployment,
-        engine,
-        Some(outbox.clone()),
-        channels,
-        GatewaySettings::default(),
-    )
-    .unwrap();
+    let gateway =
+        Gateway::new(plan, engine, Some(outbox.clone()), channels, GatewaySettings::default())
+            .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
