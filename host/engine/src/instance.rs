@@ -20,6 +20,7 @@ pub(crate) struct Template {
     indices: Indices,
     budget: Budget,
     output_bytes: usize,
+    imports_wasi: bool,
     counters: Arc<Counters>,
 }
 
@@ -56,14 +57,19 @@ impl Template {
         output_bytes: usize,
         counters: Arc<Counters>,
     ) -> Result<Self, LoadError> {
-        let linker = match contract::imports_wasi(component) {
+        let imports_wasi = contract::imports_wasi(component);
+        let linker = match imports_wasi {
             true => wasi::linker(component)?,
             false => Linker::new(component.engine()),
         };
         let pre =
             linker.instantiate_pre(component).map_err(|error| LoadError::Types(cause(error)))?;
         let indices = Indices::new(&pre).map_err(|error| LoadError::Types(cause(error)))?;
-        Ok(Self { pre, indices, budget, output_bytes, counters })
+        Ok(Self { pre, indices, budget, output_bytes, imports_wasi, counters })
+    }
+
+    pub(crate) fn imports_wasi(&self) -> bool {
+        self.imports_wasi
     }
 
     /// What an instance may take.

@@ -84,6 +84,13 @@ impl Scorer {
         self.inner.digest
     }
 
+    /// Whether the package imports WASI: then it is somebody's own code with the runtime of a language, and may take much
+    /// longer for a row than the stock scorer. Do not call it on a thread that others wait for.
+    #[must_use]
+    pub fn imports_wasi(&self) -> bool {
+        self.inner.template.imports_wasi()
+    }
+
     /// How many calls run at once; one more waits ([`Limits::instances`]).
     #[must_use]
     pub fn instances(&self) -> usize {
@@ -235,7 +242,8 @@ impl Inner {
         self.warm(instance)
     }
 
-    /// Makes an instance for each processor, so that the first requests find them warm.
+    /// Makes an instance for each processor, so that the first requests find them warm. One that carries a language's
+    /// runtime is large; others of its kind are made when there is work for them.
     fn warm(&self, first: Instance) -> Result<(), LoadError> {
         if self.limits.mode == Mode::Fresh {
             return Ok(());
@@ -248,7 +256,8 @@ impl Inner {
             slots => slots / scorers,
         };
         let mut ready = vec![first];
-        for _ in 1..processors.min(self.limits.instances).min(share) {
+        let warm = if self.template.imports_wasi() { 1 } else { processors };
+        for _ in 1..warm.min(self.limits.instances).min(share) {
             match self.template.start(self.start_ticks) {
                 Ok(instance) => ready.push(instance),
                 // Warmth is not worth another scorer's instance.
