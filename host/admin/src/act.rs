@@ -132,7 +132,12 @@ pub(crate) async fn act(room: &Arc<Room>, mut request: Request<'_>) -> Result<An
 }
 
 /// Receives a package and puts it into a deployment.
-async fn push(room: &Arc<Room>, request: Request<'_>, deployment: String, name: String) -> Result<Answer, Problem> {
+async fn push(
+    room: &Arc<Room>,
+    request: Request<'_>,
+    deployment: String,
+    name: String,
+) -> Result<Answer, Problem> {
     let Request { caller, action, parts, body, .. } = request;
     let upload = Upload::of(parts.uri.query().unwrap_or_default(), action == Action::Deploy)?;
     let place = match (action, upload.canary) {
@@ -157,7 +162,9 @@ async fn push(room: &Arc<Room>, request: Request<'_>, deployment: String, name: 
             info!(deployment, by, %error, "What was sent is no model package");
             Problem::package(&error)
         })?;
-        fleet.push(Push { deployment, package, signature, place, force: upload.force, by }).map_err(refused)
+        fleet
+            .push(Push { deployment, package, signature, place, force: upload.force, by })
+            .map_err(refused)
     });
     changed(pushed.await??)
 }
@@ -177,7 +184,10 @@ impl Upload {
                 }
                 _ => {
                     let takes = if takes_canary { "canary and force" } else { "force" };
-                    return Err(Problem::invalid("query", format!("may have {takes}, and not {key:?}")));
+                    return Err(Problem::invalid(
+                        "query",
+                        format!("may have {takes}, and not {key:?}"),
+                    ));
                 }
             }
         }
@@ -205,7 +215,9 @@ fn wrong_share(field: &'static str) -> Problem {
 }
 
 fn signature(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Problem> {
-    let wrong = || Problem::invalid("X-Outpost-Signature", "must be the bytes of PACKAGE.sig in base64, once");
+    let wrong = || {
+        Problem::invalid("X-Outpost-Signature", "must be the bytes of PACKAGE.sig in base64, once")
+    };
     let mut given = headers.get_all(X_OUTPOST_SIGNATURE).iter();
     match (given.next(), given.next()) {
         (None, _) => Ok(None),
@@ -216,7 +228,8 @@ fn signature(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Problem> {
 
 /// Whether a body follows, also an empty one whose length is not said.
 fn has_body(headers: &HeaderMap) -> bool {
-    headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 fn check_media(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
@@ -230,11 +243,15 @@ fn check_media(headers: &HeaderMap, expected: &str) -> Result<(), Problem> {
     if fits { Ok(()) } else { Err(Problem::media(expected)) }
 }
 
-async fn read_json<T: DeserializeOwned>(request: &mut Request<'_>, room: &Room) -> Result<T, Problem> {
+async fn read_json<T: DeserializeOwned>(
+    request: &mut Request<'_>,
+    room: &Room,
+) -> Result<T, Problem> {
     check_media(&request.parts.headers, JSON)?;
     let limit = Limit { bytes: JSON_BYTES_MAX, time: room.settings.body_time, setting: None };
     let bytes = body::read(request.body, limit).await?;
-    serde_json::from_slice(&bytes).map_err(|error| Problem::invalid("body", format!("does not fit: {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::invalid("body", format!("does not fit: {error}")))
 }
 
 async fn change(
@@ -298,7 +315,16 @@ mod tests {
         assert_eq!(of(""), Some(Upload::default()));
         assert_eq!(of("canary=0.05&force=true"), Some(Upload { canary: Some(0.05), force: true }));
         assert_eq!(of("force=false"), Some(Upload::default()));
-        for wrong in ["canary=0", "canary=1", "canary=5%25", "canary=nan", "canary=-1", "force=yes", "force", "canry=0.1"] {
+        for wrong in [
+            "canary=0",
+            "canary=1",
+            "canary=5%25",
+            "canary=nan",
+            "canary=-1",
+            "force=yes",
+            "force",
+            "canry=0.1",
+        ] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
         assert!(Upload::of("canary=0.05", false).is_err());

@@ -5,8 +5,8 @@ use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
     header::{
-        ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
-        X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+        ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+        WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
     },
 };
 use serde::Serialize;
@@ -22,7 +22,11 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 /// An answer with this body.
-pub(crate) fn with_type(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+pub(crate) fn with_type(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -42,9 +46,11 @@ pub(crate) fn json(value: &impl Serialize) -> Result<Answer, Problem> {
 
 /// An answer that says why there is none.
 pub(crate) fn problem(problem: &Problem, request_id: &str) -> Answer {
-    let mut answer = with_type(problem.status, "application/problem+json", problem.json(request_id));
+    let mut answer =
+        with_type(problem.status, "application/problem+json", problem.json(request_id));
     let headers = answer.headers_mut();
-    if let Some(allow) = problem.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok()) {
+    if let Some(allow) = problem.allow.as_ref().and_then(|allow| HeaderValue::from_str(allow).ok())
+    {
         headers.insert(ALLOW, allow);
     }
     if problem.status == StatusCode::UNAUTHORIZED {

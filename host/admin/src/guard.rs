@@ -77,9 +77,10 @@ pub(crate) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), P
     let fetched_here = site.into_iter().all(|site| site == "same-origin" || site == "none");
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let own = format!("http://{host}");
-    let from_here = headers.get_all(ORIGIN).iter().all(|origin| {
-        origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&own))
-    });
+    let from_here = headers
+        .get_all(ORIGIN)
+        .iter()
+        .all(|origin| origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&own)));
     if fetched_here && from_here { Ok(()) } else { Err(Problem::cross_site()) }
 }
 
@@ -135,12 +136,32 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_hosts() {
-        for host in ["localhost", "LOCALHOST:9092", "127.0.0.1", "127.0.0.1:80", "127.9.9.9:1", "[::1]", "[::1]:9092"] {
+        for host in [
+            "localhost",
+            "LOCALHOST:9092",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "127.9.9.9:1",
+            "[::1]",
+            "[::1]:9092",
+        ] {
             assert!(check_host(&headers(&[("host", host)])).is_ok(), "{host}");
         }
         for host in [
-            "", "evil.example", "evil.example:9092", "localhost.evil.example", "127.0.0.1.evil.example", "192.168.1.1",
-            "0.0.0.0:9092", "[::]:9092", "::1", "[127.0.0.1]", "localhost:", "localhost:x", "localhost:9092:9092", "2130706433",
+            "",
+            "evil.example",
+            "evil.example:9092",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "192.168.1.1",
+            "0.0.0.0:9092",
+            "[::]:9092",
+            "::1",
+            "[127.0.0.1]",
+            "localhost:",
+            "localhost:x",
+            "localhost:9092:9092",
+            "2130706433",
         ] {
             assert!(check_host(&headers(&[("host", host)])).is_err(), "{host}");
         }
@@ -174,10 +195,18 @@ mod tests {
     fn with_tokens_everybody_needs_one() {
         let tokens = Tokens::new(vec![Token::new("ci", Scope::Deploy, TEXT).unwrap()]).unwrap();
         let ci = Some(Caller { name: "ci".into(), scope: Scope::Deploy });
-        let given = |value: &str| identify(&tokens, Peer::Uid(0), &headers(&[("authorization", value)]));
+        let given =
+            |value: &str| identify(&tokens, Peer::Uid(0), &headers(&[("authorization", value)]));
         assert_eq!(given(&format!("Bearer {TEXT}")), ci);
         assert_eq!(given(&format!("bearer  {TEXT}")), ci);
-        for wrong in [TEXT, "Bearer", "Bearer ", &format!("Basic {TEXT}"), &format!("Bearer {TEXT}0"), "Bearer x"] {
+        for wrong in [
+            TEXT,
+            "Bearer",
+            "Bearer ",
+            &format!("Basic {TEXT}"),
+            &format!("Bearer {TEXT}0"),
+            "Bearer x",
+        ] {
             assert_eq!(given(wrong), None, "{wrong}");
         }
         let good = format!("Bearer {TEXT}");

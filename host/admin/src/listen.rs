@@ -49,7 +49,9 @@ pub(crate) struct SocketFile {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Anybody on this machine could change everything.
-    #[error("admin.listen is a port, which every user of this machine reaches: it needs admin.tokens, or give unix:PATH instead")]
+    #[error(
+        "admin.listen is a port, which every user of this machine reaches: it needs admin.tokens, or give unix:PATH instead"
+    )]
     NoTokens,
     /// Others could put a socket of their own in its place.
     #[error("the folder {} of the admin socket must belong to this user (or root) and be writable by nobody else: take the permission away, as by chmod go-w", .0.display())]
@@ -123,7 +125,12 @@ impl SocketFile {
         }
         let mut lock = path.as_os_str().to_owned();
         lock.push(".lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(SOCKET_MODE).open(lock);
+        let lock = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(SOCKET_MODE)
+            .open(lock);
         let lock = lock.map_err(&os)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -131,7 +138,9 @@ impl SocketFile {
             Err(error) => return Err(os(error.into())),
         }
         match fs::symlink_metadata(path) {
-            Ok(found) if !found.file_type().is_socket() => return Err(BindError::NoSocket(path.to_owned())),
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(BindError::NoSocket(path.to_owned()));
+            }
             // Nobody of ours listens on it. A program of another kind that does is not pushed aside.
             Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
                 return Err(BindError::Taken(path.to_owned()));
@@ -202,7 +211,9 @@ mod tests {
             let bound = Listener::bind(&settings(&dir.path().join("outpost.sock"))).await;
             match bound {
                 Ok(_) => assert!(fits, "{mode:o}"),
-                Err(error) => assert!(!fits && matches!(error, BindError::Folder(_)), "{mode:o}: {error}"),
+                Err(error) => {
+                    assert!(!fits && matches!(error, BindError::Folder(_)), "{mode:o}: {error}")
+                }
             }
         }
     }

@@ -24,7 +24,8 @@ mod tests {
             .unwrap()
             .iter()
             .flat_map(|(path, item)| {
-                let methods = item.as_object().unwrap().keys().filter(|key| METHODS.contains(&key.as_str()));
+                let methods =
+                    item.as_object().unwrap().keys().filter(|key| METHODS.contains(&key.as_str()));
                 methods.map(|method| (path.clone(), method.to_uppercase())).collect::<Vec<_>>()
             })
             .collect();
@@ -49,7 +50,8 @@ mod tests {
                 .flat_map(|list| list.as_array().into_iter().flatten())
                 .filter_map(|parameter| parameter["$ref"].as_str()?.rsplit('/').next())
                 .collect();
-            let named = route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+            let named =
+                route.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
             for name in named {
                 assert!(listed.contains(&name), "{}: {listed:?}", route.path);
             }

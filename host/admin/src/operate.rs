@@ -10,11 +10,27 @@ pub trait Operate: Send + Sync + 'static {
     fn deployment(&self, id: &str) -> Option<DeploymentReport>;
     fn events(&self, deployment: Option<&str>) -> Vec<Event>;
     fn push(&self, push: Push) -> Result<Change, ChangeError>;
-    fn promote(&self, deployment: &str, challenger: Option<&str>, force: bool, by: &str) -> Result<Change, ChangeError>;
+    fn promote(
+        &self,
+        deployment: &str,
+        challenger: Option<&str>,
+        force: bool,
+        by: &str,
+    ) -> Result<Change, ChangeError>;
     fn rollback(&self, deployment: &str, by: &str) -> Result<Change, ChangeError>;
-    fn set_canary_share(&self, deployment: &str, share: f64, by: &str) -> Result<Change, ChangeError>;
+    fn set_canary_share(
+        &self,
+        deployment: &str,
+        share: f64,
+        by: &str,
+    ) -> Result<Change, ChangeError>;
     fn abort_canary(&self, deployment: &str, by: &str) -> Result<Change, ChangeError>;
-    fn remove_challenger(&self, deployment: &str, name: &str, by: &str) -> Result<Change, ChangeError>;
+    fn remove_challenger(
+        &self,
+        deployment: &str,
+        name: &str,
+        by: &str,
+    ) -> Result<Change, ChangeError>;
     fn remove(&self, deployment: &str, by: &str) -> Result<Change, ChangeError>;
     fn set_default(&self, deployment: &str, by: &str) -> Result<Change, ChangeError>;
     fn drain(&self, deployment: Option<&str>, by: &str) -> Result<(), ChangeError>;
@@ -39,7 +55,13 @@ impl Operate for Fleet {
         Self::push(self, push)
     }
 
-    fn promote(&self, deployment: &str, challenger: Option<&str>, force: bool, by: &str) -> Result<Change, ChangeError> {
+    fn promote(
+        &self,
+        deployment: &str,
+        challenger: Option<&str>,
+        force: bool,
+        by: &str,
+    ) -> Result<Change, ChangeError> {
         Self::promote(self, deployment, challenger, force, by)
     }
 
@@ -47,7 +69,12 @@ impl Operate for Fleet {
         Self::rollback(self, deployment, by)
     }
 
-    fn set_canary_share(&self, deployment: &str, share: f64, by: &str) -> Result<Change, ChangeError> {
+    fn set_canary_share(
+        &self,
+        deployment: &str,
+        share: f64,
+        by: &str,
+    ) -> Result<Change, ChangeError> {
         Self::set_canary_share(self, deployment, share, by)
     }
 
@@ -55,7 +82,12 @@ impl Operate for Fleet {
         Self::abort_canary(self, deployment, by)
     }
 
-    fn remove_challenger(&self, deployment: &str, name: &str, by: &str) -> Result<Change, ChangeError> {
+    fn remove_challenger(
+        &self,
+        deployment: &str,
+        name: &str,
+        by: &str,
+    ) -> Result<Change, ChangeError> {
         Self::remove_challenger(self, deployment, name, by)
     }
 

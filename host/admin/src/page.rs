@@ -36,7 +36,8 @@ impl Page {
     }
 
     pub(crate) fn answer(&self) -> Answer {
-        let mut answer = with_type(StatusCode::OK, "text/html; charset=utf-8", self.document.clone());
+        let mut answer =
+            with_type(StatusCode::OK, "text/html; charset=utf-8", self.document.clone());
         if let Some(policy) = &self.policy {
             answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy.clone());
         }

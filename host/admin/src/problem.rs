@@ -25,7 +25,12 @@ pub(crate) struct Problem {
     pub(crate) allow: Option<String>,
 }
 
-fn problem(status: StatusCode, slug: &'static str, title: &'static str, detail: impl Into<String>) -> Problem {
+fn problem(
+    status: StatusCode,
+    slug: &'static str,
+    title: &'static str,
+    detail: impl Into<String>,
+) -> Problem {
     Problem { status, slug, title, detail: detail.into(), field: None, allow: None }
 }
 
@@ -42,7 +47,12 @@ impl Problem {
 
     pub(crate) fn method(allow: String) -> Self {
         let detail = format!("this path takes only {allow}");
-        let it = problem(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", detail);
+        let it = problem(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method-not-allowed",
+            "Method not allowed",
+            detail,
+        );
         Self { allow: Some(allow), ..it }
     }
 
@@ -77,16 +87,25 @@ impl Problem {
 
     pub(crate) fn invalid(field: &'static str, rule: impl std::fmt::Display) -> Self {
         let detail = format!("{field} {rule}");
-        Self { field: Some(field), ..problem(StatusCode::BAD_REQUEST, "invalid", "Bad request", detail) }
+        Self {
+            field: Some(field),
+            ..problem(StatusCode::BAD_REQUEST, "invalid", "Bad request", detail)
+        }
     }
 
     pub(crate) fn media(expected: &str) -> Self {
         let detail = format!("send the body with Content-Type: {expected}");
-        problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type", detail)
+        problem(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "Unsupported media type",
+            detail,
+        )
     }
 
     pub(crate) fn too_large(limit: usize, setting: Option<&str>) -> Self {
-        let raise = setting.map(|setting| format!("; {setting} raises the limit")).unwrap_or_default();
+        let raise =
+            setting.map(|setting| format!("; {setting} raises the limit")).unwrap_or_default();
         let detail = format!("the body is larger than {limit} bytes{raise}");
         problem(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large", detail)
     }
@@ -107,7 +126,12 @@ impl Problem {
     }
 
     pub(crate) fn package(error: &PackageError) -> Self {
-        problem(StatusCode::UNPROCESSABLE_ENTITY, "bad-package", "Not a model package", chain(error))
+        problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "bad-package",
+            "Not a model package",
+            chain(error),
+        )
     }
 
     pub(crate) fn internal() -> Self {
@@ -135,7 +159,8 @@ impl Problem {
             ChangeFault::Refused => StatusCode::UNPROCESSABLE_ENTITY,
             ChangeFault::Host => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let field = if let ChangeError::Invalid { field, .. } = error { Some(*field) } else { None };
+        let field =
+            if let ChangeError::Invalid { field, .. } = error { Some(*field) } else { None };
         Self { field, ..problem(status, slug, title, chain(error)) }
     }
 

@@ -88,7 +88,11 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Route, Vec<S
         }
         allowed.push(route.method.as_str());
     }
-    if allowed.is_empty() { Err(Problem::no_route()) } else { Err(Problem::method(allowed.join(", "))) }
+    if allowed.is_empty() {
+        Err(Problem::no_route())
+    } else {
+        Err(Problem::method(allowed.join(", ")))
+    }
 }
 
 /// The values of a path's parameters, when it has this pattern.
@@ -117,18 +121,30 @@ mod tests {
 
     #[test]
     fn routes_are_found_by_method_and_path() {
-        let found = |method: &Method, path| find(method, path).map(|(route, values)| (route.action, values));
+        let found = |method: &Method, path| {
+            find(method, path).map(|(route, values)| (route.action, values))
+        };
         let one = |value: &str| vec![value.to_owned()];
         assert_eq!(found(&Method::GET, "/").unwrap(), (Action::Page, vec![]));
         assert_eq!(found(&Method::HEAD, "/api/v1/status").unwrap(), (Action::Status, vec![]));
-        assert_eq!(found(&Method::DELETE, "/api/v1/deployments/a").unwrap(), (Action::Remove, one("a")));
+        assert_eq!(
+            found(&Method::DELETE, "/api/v1/deployments/a").unwrap(),
+            (Action::Remove, one("a"))
+        );
         assert_eq!(
             found(&Method::PUT, "/api/v1/deployments/a%2Fb%20%C3%BC/challengers/t").unwrap(),
             (Action::AddChallenger, vec!["a/b ü".to_owned(), "t".to_owned()])
         );
         let refused = found(&Method::POST, "/api/v1/deployments/a/canary").unwrap_err();
         assert_eq!(refused.allow.as_deref(), Some("PUT, DELETE"));
-        for path in ["", "//", "/api/v1/status/", "/api/v1/deployments//deploy", "/api/v1/deployments/%ff", "/metrics"] {
+        for path in [
+            "",
+            "//",
+            "/api/v1/status/",
+            "/api/v1/deployments//deploy",
+            "/api/v1/deployments/%ff",
+            "/metrics",
+        ] {
             assert_eq!(found(&Method::GET, path).unwrap_err().status, 404, "{path}");
         }
     }

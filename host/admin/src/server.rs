@@ -1,11 +1,6 @@
 //! Listening, letting in, answering and stopping.
 
-use std::{
-    convert::Infallible,
-    io,
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -233,7 +228,9 @@ fn admit(
     };
     let (route, values) = found?;
     match route.scope {
-        Some(needs) if needs > caller.scope => Err(Problem::scope(&caller.name, caller.scope, needs)),
+        Some(needs) if needs > caller.scope => {
+            Err(Problem::scope(&caller.name, caller.scope, needs))
+        }
         _ => Ok((caller, route, values)),
     }
 }

@@ -50,7 +50,9 @@ pub enum Listen {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ListenError {
     /// It is neither form.
-    #[error("`{0}` is no address: give unix:PATH, or an address and a port of this machine such as 127.0.0.1:9092")]
+    #[error(
+        "`{0}` is no address: give unix:PATH, or an address and a port of this machine such as 127.0.0.1:9092"
+    )]
     Form(String),
     /// Other machines could come.
     #[error(
@@ -88,10 +90,16 @@ impl FromStr for Listen {
             return if path.is_empty() { Err(form()) } else { Ok(Self::Unix(path.into())) };
         }
         let address = match text.strip_prefix("localhost:") {
-            Some(port) => (IpAddr::from(Ipv4Addr::LOCALHOST), port.parse().map_err(|_| form())?).into(),
+            Some(port) => {
+                (IpAddr::from(Ipv4Addr::LOCALHOST), port.parse().map_err(|_| form())?).into()
+            }
             None => text.parse::<SocketAddr>().map_err(|_| form())?,
         };
-        if address.ip().is_loopback() { Ok(Self::Loopback(address)) } else { Err(ListenError::Reachable(address)) }
+        if address.ip().is_loopback() {
+            Ok(Self::Loopback(address))
+        } else {
+            Err(ListenError::Reachable(address))
+        }
     }
 }
 

@@ -39,10 +39,14 @@ pub enum TokenError {
     #[error("the name {0:?} of a token must be 1 to 64 of A-Z a-z 0-9 . _ - @")]
     Name(String),
     /// The token can be guessed.
-    #[error("the token {0:?} has fewer than {TOKEN_CHARS_MIN} characters: make one with openssl rand -hex 32")]
+    #[error(
+        "the token {0:?} has fewer than {TOKEN_CHARS_MIN} characters: make one with openssl rand -hex 32"
+    )]
     Short(String),
     /// The token does not fit into a header.
-    #[error("the token {0:?} has characters that no header carries: make one with openssl rand -hex 32")]
+    #[error(
+        "the token {0:?} has characters that no header carries: make one with openssl rand -hex 32"
+    )]
     Characters(String),
     /// Two have a name, or are the same.
     #[error("the tokens {0:?} and {1:?} have the same name or the same text")]
@@ -140,13 +144,17 @@ mod tests {
 
     #[test]
     fn each_token_is_found_by_its_text_alone() {
-        let tokens = TEXTS.iter().zip(Scope::ALL).map(|(text, scope)| Token::new(scope.as_str(), scope, text).unwrap());
+        let tokens = TEXTS
+            .iter()
+            .zip(Scope::ALL)
+            .map(|(text, scope)| Token::new(scope.as_str(), scope, text).unwrap());
         let tokens = Tokens::new(tokens.collect()).unwrap();
         for (text, scope) in TEXTS.iter().zip(Scope::ALL) {
             let token = tokens.find(text.as_bytes()).unwrap();
             assert_eq!((token.name(), token.scope()), (scope.as_str(), scope));
         }
-        let almost = [&TEXTS[0][1..], "", "read", "aaaaaaaaaaaaaaaaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaaaaaa"];
+        let almost =
+            [&TEXTS[0][1..], "", "read", "aaaaaaaaaaaaaaaaaaaaaaab", "aaaaaaaaaaaaaaaaaaaaaaaaa"];
         assert!(almost.iter().all(|text| tokens.find(text.as_bytes()).is_none()));
         assert!(Tokens::default().find(b"").is_none());
         assert!(!format!("{tokens:?}").contains(TEXTS[0]));
@@ -155,7 +163,9 @@ mod tests {
     #[test]
     fn tokens_that_will_not_do_are_named() {
         let short = "x".repeat(TOKEN_CHARS_MIN - 1);
-        let token = |name, text| Token::new(name, Scope::Read, text);
+        fn token(name: &str, text: &str) -> Result<Token, TokenError> {
+            Token::new(name, Scope::Read, text)
+        }
         assert!(token("ci", &"x".repeat(TOKEN_CHARS_MIN)).is_ok());
         assert_eq!(token("ci", &short).unwrap_err(), TokenError::Short("ci".into()));
         let spaced = format!("{short} {short}");
