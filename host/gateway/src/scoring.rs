@@ -12,6 +12,13 @@ use crate::fault::{Declined, Fault};
 pub(crate) trait Score: fmt::Debug + Send + Sync {
     fn features(&self) -> &[Feature];
     fn target(&self) -> &str;
+    /// The model's name and version.
+    fn name(&self) -> &str;
+    fn version(&self) -> &str;
+    /// Whether it may be called on the thread of a request at all.
+    fn is_quick(&self) -> bool;
+    /// Gives back the memory of instances that nobody uses; the next call makes new ones.
+    fn rest(&self);
     fn digest(&self) -> String;
     /// How many calls it takes at once.
     fn instances(&self) -> usize;
@@ -31,6 +38,20 @@ impl Score for Package {
     fn target(&self) -> &str {
         &self.0.manifest().target
     }
+
+    fn name(&self) -> &str {
+        &self.0.manifest().name
+    }
+
+    fn version(&self) -> &str {
+        &self.0.manifest().version
+    }
+
+    fn is_quick(&self) -> bool {
+        true
+    }
+
+    fn rest(&self) {}
 
     fn digest(&self) -> String {
         self.0.digest().to_string()

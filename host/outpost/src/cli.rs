@@ -242,6 +242,12 @@ pub(crate) struct Serve {
     /// The model package to serve
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
+    /// A folder of model packages to follow: each FILE.wasm in it serves as the deployment FILE
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) models: Option<PathBuf>,
+    /// Where changes of deployments are remembered
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
     /// Settings in TOML; flags and the environment win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

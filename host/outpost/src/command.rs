@@ -26,7 +26,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
 }
 
 /// Opens a model package, and says which file is at fault when it is none.
-fn open_package(path: &std::path::Path) -> Result<engine::Package, CliError> {
+pub(crate) fn open_package(path: &std::path::Path) -> Result<engine::Package, CliError> {
     let bytes = crate::files::read(path)?;
     engine::Package::parse(bytes)
         .map_err(|source| CliError::Data { path: path.to_owned(), source: source.into() })
