@@ -19,7 +19,7 @@ mod scorer;
 #[cfg(feature = "train")]
 pub mod train;
 
-pub use model::{Column, Model, TableError};
+pub use model::{Column, Model, TableError, check_features};
 pub use regressor::Regressor;
 pub use schema::{Feature, Kind, Missing, Unknown};
 pub use scorer::{Decline, Scorer, decline_code};

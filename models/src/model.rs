@@ -98,6 +98,15 @@ pub enum TableError {
     },
 }
 
+/// Checks features: there are some, their names and levels are unique, and what replaces a missing value fits.
+///
+/// # Errors
+///
+/// [`TableError::Invalid`] with the first feature that breaks a rule.
+pub fn check_features(features: &[Feature]) -> Result<(), TableError> {
+    validate::features(features)
+}
+
 impl Model {
     /// The tables as bytes. The same model always gives the same bytes.
     #[must_use]

@@ -31,6 +31,7 @@ mod rabbitmq;
 mod records;
 mod server;
 mod tamper;
+mod witness;
 
 pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
@@ -48,6 +49,7 @@ pub use rabbitmq::{Queued, RabbitMq, Tls};
 pub use records::{Envelope, spool_files, spooled};
 pub use server::{Call, Server};
 pub use tamper::{Tamper, WRITER};
+pub use witness::{Told, Witness};
 
 use std::path::{Path, PathBuf};
 

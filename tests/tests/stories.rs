@@ -6,6 +6,7 @@ mod stories {
     mod agent;
     mod channels;
     mod command_line;
+    mod deployments;
     mod direct;
     mod doors;
     mod faults;
@@ -22,4 +23,5 @@ mod stories {
     mod signing;
     mod spool;
     mod stop;
+    mod two_models;
 }

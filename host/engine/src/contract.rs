@@ -1,13 +1,14 @@
 //! The contract as Rust: what `bindgen!` makes of `wit/`, and its conversion to and from our own types.
 //! Nothing else in this room sees a generated type.
 
-use models::{Feature, Kind, manifest::Manifest};
+use models::{Feature, Kind, Missing, TableError, Unknown, manifest::Manifest};
 use wasmtime::Store;
 use wasmtime::component::{Component, types::ComponentItem};
 
 use crate::error::{Decline, LoadError};
 use crate::instance::Host;
 use crate::scorer::Batch;
+use crate::wasi;
 
 mod generated {
     wasmtime::component::bindgen!({
@@ -31,15 +32,25 @@ pub(crate) type Indices = generated::ScorerIndices;
 /// The typed functions of one instance.
 pub(crate) type Exports = generated::Scorer;
 
-/// Refuses a component that imports anything. Here custom packages that import WASI will be let in, with a
-/// linker of their own.
+/// Refuses a component that imports anything but the parts of WASI that are there. The stock scorer imports nothing at all.
 pub(crate) fn check_imports(component: &Component) -> Result<(), LoadError> {
-    let engine = component.engine();
-    match component.component_type().imports(engine).next() {
+    let strange = imports(component).into_iter().find(|name| !wasi::provides(name));
+    match strange {
         None => Ok(()),
-        Some((name, _)) if name.starts_with("wasi:") => Err(LoadError::Wasi(name.to_string())),
-        Some((name, _)) => Err(LoadError::Import(name.to_string())),
+        Some(name) if name.starts_with("wasi:") => Err(LoadError::Wasi(name)),
+        Some(name) => Err(LoadError::Import(name)),
     }
+}
+
+/// What a component imports.
+pub(crate) fn imports(component: &Component) -> Vec<String> {
+    let ty = component.component_type();
+    ty.imports(component.engine()).map(|(name, _)| name.to_string()).collect()
+}
+
+/// Whether a component imports WASI. What it imports has been checked.
+pub(crate) fn imports_wasi(component: &Component) -> bool {
+    component.component_type().imports(component.engine()).next().is_some()
 }
 
 /// Refuses a component that does not export the contract, and names what is missing.
@@ -68,7 +79,9 @@ pub(crate) fn check_exports(component: &Component) -> Result<(), LoadError> {
 pub(crate) fn signature(exports: &Exports, store: &mut Store<Host>) -> wasmtime::Result<Signature> {
     let wit::Signature { features, prediction_type, target, classes, metadata: _ } =
         exports.outpost_model_scoring().call_describe(store)?;
-    let features = features.into_iter().map(|feature| (feature.name, feature.kind, feature.levels));
+    let features = features
+        .into_iter()
+        .map(|wit::Feature { name, kind, levels, metadata: _ }| Input { name, kind, levels });
     Ok(Signature { features: features.collect(), prediction_type, target, classes })
 }
 
@@ -89,15 +102,65 @@ pub(crate) fn score(
 }
 
 /// What a package says that it takes and gives.
-#[derive(Debug)]
-pub(crate) struct Signature {
-    features: Vec<(String, String, Vec<String>)>,
-    prediction_type: String,
-    target: String,
-    classes: Vec<String>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// Its inputs, in the order of a batch's columns.
+    pub features: Vec<Input>,
+    /// `regression`, or what nobody here knows.
+    pub prediction_type: String,
+    /// The column that it predicts.
+    pub target: String,
+    /// Labels of classes; a regression has none.
+    pub classes: Vec<String>,
 }
 
+/// One input, as a package describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// The name by which rows bind.
+    pub name: String,
+    /// `numeric`, `categorical`, or what nobody here knows.
+    pub kind: String,
+    /// The levels of a categorical one.
+    pub levels: Vec<String>,
+}
+
+/// Why a signature is none that this program can serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SignatureFault(String);
+
 impl Signature {
+    /// The inputs as a manifest has them; what the model does with missing values and unknown levels does not show here.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureFault`] names what is wrong.
+    pub fn features(&self) -> Result<Vec<Feature>, SignatureFault> {
+        let fault = |what: String| Err(SignatureFault(what));
+        if self.prediction_type != "regression" {
+            return fault(format!(
+                "the prediction type is `{}`, not `regression`",
+                self.prediction_type
+            ));
+        }
+        if !self.classes.is_empty() {
+            return fault("a regression has no classes".to_string());
+        }
+        if self.target.is_empty() {
+            return fault("the target is empty".to_string());
+        }
+        let features = self.features.iter().map(Input::feature).collect::<Result<Vec<_>, _>>()?;
+        match models::check_features(&features) {
+            Ok(()) => Ok(features),
+            Err(TableError::Invalid { at, rule, .. }) => {
+                let name = features.get(at).map_or("", |feature| feature.name.as_str());
+                fault(format!("feature {at} (`{name}`) {rule}"))
+            }
+            Err(error) => fault(error.to_string()),
+        }
+    }
+
     /// Compares with the manifest. The error says what differs.
     pub(crate) fn agrees(&self, manifest: &Manifest) -> Result<(), String> {
         if self.target != manifest.target {
@@ -121,9 +184,28 @@ impl Signature {
     }
 }
 
-fn same_feature(
-    ((name, kind, levels), feature): (&(String, String, Vec<String>), &Feature),
-) -> Result<(), String> {
+impl Input {
+    fn feature(&self) -> Result<Feature, SignatureFault> {
+        let kind = match self.kind.as_str() {
+            "numeric" if self.levels.is_empty() => Kind::Numeric,
+            "numeric" => {
+                return Err(SignatureFault(format!(
+                    "the numeric feature {} has levels",
+                    self.name
+                )));
+            }
+            "categorical" => Kind::Categorical(self.levels.clone()),
+            other => {
+                let rule = "not `numeric` or `categorical`";
+                return Err(SignatureFault(format!("feature {} is `{other}`, {rule}", self.name)));
+            }
+        };
+        let (missing, unknown) = (Missing::Keep, Unknown::Other);
+        Ok(Feature { name: self.name.clone(), kind, missing, unknown })
+    }
+}
+
+fn same_feature((Input { name, kind, levels }, feature): (&Input, &Feature)) -> Result<(), String> {
     let (wanted_kind, wanted_levels) = match &feature.kind {
         Kind::Numeric => ("numeric", [].as_slice()),
         Kind::Categorical(levels) => ("categorical", levels.as_slice()),

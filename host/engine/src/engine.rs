@@ -1,6 +1,7 @@
 //! The engine: one for a process, shared by every package.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +9,15 @@ use models::{Model, manifest::Manifest};
 use wasmtime::component::Component;
 
 use crate::cache::{Cache, Found};
+use crate::compile::{Compiler, Compilers};
 use crate::contract;
-use crate::error::{BuildError, EngineError, LoadError, cause};
+use crate::error::{BuildError, CompileError, EngineError, LoadError, cause};
 use crate::instance::{Budget, Template};
+use crate::machine_code;
 use crate::package::{Package, attach_manifest};
 use crate::runtime::{self, Placement};
 use crate::scorer::Scorer;
-use crate::settings::{EngineSettings, Limits};
+use crate::settings::{EngineSettings, LimitSettings, Limits};
 use crate::snapshot;
 use crate::stats::{Counters, Stats, count};
 use crate::ticker::Ticker;
@@ -41,6 +44,7 @@ pub(crate) struct Shared {
     wasmtime: wasmtime::Engine,
     placement: Placement,
     cache: Option<Cache>,
+    compilers: Option<Compilers>,
 }
 
 impl Engine {
@@ -56,7 +60,9 @@ impl Engine {
         let cache = settings.cache.map(|folder| Cache::open(folder, &wasmtime)).transpose()?;
         let ticker = Ticker::start(&wasmtime, settings.tick).map_err(EngineError::Clock)?;
         let counters = Arc::default();
-        Ok(Self { shared: Arc::new(Shared { ticker, counters, wasmtime, placement, cache }) })
+        let compilers = settings.compiler.map(|compiler| Compilers::new(compiler, placement));
+        let shared = Shared { ticker, counters, wasmtime, placement, cache, compilers };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Makes a package from a model: the same model and manifest always give the same bytes. The package has been
@@ -92,12 +98,30 @@ impl Engine {
     /// # Errors
     ///
     /// [`LoadError`] says what the package lacks or does wrong.
-    pub fn load(&self, package: &Package, limits: Limits) -> Result<Scorer, LoadError> {
-        check_limits(&limits)?;
+    pub fn load(
+        &self,
+        package: &Package,
+        limits: impl Into<LimitSettings>,
+    ) -> Result<Scorer, LoadError> {
+        let limits = limits.into();
+        // What is wrong with them is said before anything is compiled.
+        check_limits(&limits.over(false))?;
         let component = self.component(package)?;
-        contract::check_imports(&component)?;
-        contract::check_exports(&component)?;
-        let declared = declared_bytes(&component);
+        let (template, limits) = self.template(&component, &limits)?;
+        let shared = Arc::clone(&self.shared);
+        Scorer::new(shared, package.manifest().clone(), package.digest(), template, limits)
+    }
+
+    /// Holds a component to the contract and links it, within the limits that fit it.
+    pub(crate) fn template(
+        &self,
+        component: &Component,
+        limits: &LimitSettings,
+    ) -> Result<(Template, Limits), LoadError> {
+        contract::check_imports(component)?;
+        contract::check_exports(component)?;
+        let limits = limits.over(contract::imports_wasi(component));
+        let declared = declared_bytes(component);
         if declared > limits.declared_bytes {
             return Err(LoadError::Declared { bytes: declared, limit: limits.declared_bytes });
         }
@@ -106,9 +130,16 @@ impl Engine {
             table_elements: limits.table_elements as u64,
         };
         let counters = Arc::clone(&self.shared.counters);
-        let template = Template::new(&component, budget, limits.output_bytes, counters)?;
-        let shared = Arc::clone(&self.shared);
-        Scorer::new(shared, package.manifest().clone(), package.digest(), template, limits)
+        let template = Template::new(component, budget, limits.output_bytes, counters)?;
+        Ok((template, limits))
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.shared.wasmtime
     }
 
     /// Counters since the start.
@@ -126,7 +157,7 @@ impl Engine {
     /// The package's machine code, from the cache or the compiler.
     fn component(&self, package: &Package) -> Result<Component, LoadError> {
         let Some(cache) = &self.shared.cache else {
-            return self.compile(package);
+            return Ok(self.compile(package)?.0);
         };
         let counters = &self.shared.counters;
         match cache.find(&self.shared.wasmtime, package.digest()) {
@@ -140,23 +171,44 @@ impl Engine {
                 tracing::warn!(digest = %package.digest(), why, "Compiling anew instead of using the cache");
             }
         }
-        let component = self.compile(package)?;
-        if let Err(error) = cache.keep(package.digest(), &component) {
+        let (component, code) = self.compile(package)?;
+        let kept = match code {
+            Some(code) => cache.keep(package.digest(), &code),
+            None => component
+                .serialize()
+                .map_err(|error| io::Error::other(error.to_string()))
+                .and_then(|code| cache.keep(package.digest(), &code)),
+        };
+        if let Err(error) = kept {
             tracing::warn!(%error, digest = %package.digest(), "Machine code not cached");
         }
         Ok(component)
     }
 
-    fn compile(&self, package: &Package) -> Result<Component, LoadError> {
-        count(&self.shared.counters.compiled);
-        Component::from_binary(&self.shared.wasmtime, package.bytes())
-            .map_err(|error| LoadError::Invalid(cause(error)))
+    /// Compiles the package, in a child process when there is one for it. Then its bytes come too.
+    fn compile(&self, package: &Package) -> Result<(Component, Option<Vec<u8>>), LoadError> {
+        let Shared { counters, wasmtime, compilers, .. } = &*self.shared;
+        count(&counters.compiled);
+        let Some(compilers) = compilers else {
+            let component = Component::from_binary(wasmtime, package.bytes());
+            return component
+                .map(|component| (component, None))
+                .map_err(|error| LoadError::Invalid(cause(error)));
+        };
+        let code = compilers.compile(package.bytes()).map_err(|error| match error {
+            CompileError::Invalid(why) => LoadError::Invalid(why.into()),
+            error => LoadError::Compile(error),
+        })?;
+        // Our own program made it, and its answer came whole.
+        let component = machine_code::take(wasmtime, &code)
+            .map_err(|error| LoadError::Invalid(cause(error)))?;
+        Ok((component, Some(code)))
     }
 }
 
 /// The memory that a component starts with, at most. The runtime cannot tell for a component that imports modules;
 /// such a one has not passed the check of imports.
-fn declared_bytes(component: &Component) -> u64 {
+pub(crate) fn declared_bytes(component: &Component) -> u64 {
     component.resources_required().map_or(u64::MAX, |resources| {
         let pages = resources.max_initial_memory_size.unwrap_or(0);
         pages.saturating_mul(PAGE_BYTES).saturating_mul(u64::from(resources.num_memories))
@@ -167,6 +219,16 @@ fn check(settings: &EngineSettings) -> Result<(), EngineError> {
     if !(STACK_BYTES_MIN..=STACK_BYTES_MAX).contains(&settings.stack_bytes) {
         let rule = "must be from 65536 to 1048576";
         return Err(EngineError::Setting { name: "stack_bytes", rule });
+    }
+    if let Some(Compiler { limits, .. }) = &settings.compiler {
+        let rules = [
+            ("cpu_time", !limits.cpu_time.is_zero()),
+            ("memory_bytes", limits.memory_bytes > 0),
+            ("wall_time", !limits.wall_time.is_zero()),
+        ];
+        if let Some((name, _)) = rules.into_iter().find(|(_, kept)| !kept) {
+            return Err(EngineError::Setting { name, rule: "must be more than 0" });
+        }
     }
     if settings.tick < TICK_MIN {
         let rule = "must be at least 100 microseconds";

@@ -1,7 +1,7 @@
 //! What can go wrong, by whose fault. "The guest declined", "the guest broke" and "the host failed" are
 //! different types; the caller turns them into answers.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use models::TableError;
 
@@ -125,6 +125,32 @@ pub enum BuildError {
     Check(#[source] LoadError),
 }
 
+/// A component cannot be made into a package.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// Not WebAssembly, too large, or damaged.
+    #[error(transparent)]
+    Package(PackageError),
+    /// A core module that does not say of which world it is, or asks for what a component gets in another way.
+    #[error(
+        "make a component of the core module; it must carry its component type (wit-bindgen writes it) and import \
+         nothing: {0}"
+    )]
+    Module(String),
+    /// It is a package already.
+    #[error("seal the component: it has a manifest already")]
+    Sealed,
+    /// What it says about itself is nothing that this program can serve.
+    #[error("seal the component: what it says in `describe` cannot be served: {0}")]
+    Description(String),
+    /// The manifest is not sound.
+    #[error("seal the component")]
+    Manifest(#[source] models::manifest::ManifestError),
+    /// It does not keep to the contract, or does not do what the manifest says.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
 /// A package cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
@@ -139,9 +165,13 @@ pub enum LoadError {
     /// Not valid WebAssembly, or it uses a feature that is switched off.
     #[error("load the package: its code is not valid here")]
     Invalid(#[source] Cause),
-    /// Imports WASI.
+    /// Not compiled within the limits.
+    #[error("load the package: compile it")]
+    Compile(#[source] CompileError),
+    /// Imports a part of WASI that is not there.
     #[error(
-        "load the package: it imports {0}, and packages that import WASI are not supported yet"
+        "load the package: it imports {0}; of WASI a package may import cli, clocks, filesystem, io, random and sockets \
+         in version 0.2, and finds them empty"
     )]
     Wasi(String),
     /// Imports something that no host has.
@@ -187,6 +217,63 @@ pub enum LoadError {
     /// The code does not answer a golden row, or broke while it started.
     #[error("load the package: it failed its first call")]
     FirstCall(#[source] ScoreError),
+}
+
+/// The child process gave no machine code.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The compiler does not start.
+    #[error("start the compiler {program}", program = program.display())]
+    Start {
+        /// What was started.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It took too much processor time.
+    #[error(
+        "it took more than {limit:?} of processor time; when the package is to be trusted, raise compile_cpu_max"
+    )]
+    CpuTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// It took too much memory.
+    #[error(
+        "it took more than {limit} bytes of memory; when the package is to be trusted, raise compile_bytes_max"
+    )]
+    Memory {
+        /// The limit.
+        limit: u64,
+    },
+    /// It took too long.
+    #[error(
+        "it took longer than {limit:?}; when the package is to be trusted or the machine is busy, raise compile_time_max"
+    )]
+    WallTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The compiler ended without an answer.
+    #[error("the compiler broke off ({status}), and said: {said}")]
+    Died {
+        /// How it ended.
+        status: String,
+        /// The last line that it wrote.
+        said: String,
+    },
+    /// The compiler's answer is none.
+    #[error("the compiler's answer cannot be used: {wrong}; it said: {said}")]
+    Answer {
+        /// What is wrong with it.
+        wrong: &'static str,
+        /// The last line that it wrote.
+        said: String,
+    },
+    /// The code is not valid. Callers see [`LoadError::Invalid`].
+    #[error("the code is not valid: {0}")]
+    Invalid(String),
 }
 
 /// A batch was not scored.

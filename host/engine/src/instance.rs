@@ -10,7 +10,9 @@ use wasmtime::{PoolConcurrencyLimitError, ResourceLimiter, Store, Trap};
 use crate::contract::{self, Exports, Indices, Signature};
 use crate::error::{Broke, Cause, LoadError, ScoreError, cause, one_line};
 use crate::scorer::Batch;
+use crate::settings::HANDLES;
 use crate::stats::{Counters, count};
+use crate::wasi::{self, Nothing, Refused};
 
 /// A package ready to be instantiated: linked, its exports found.
 pub(crate) struct Template {
@@ -35,6 +37,7 @@ pub(crate) struct Host {
     /// The last growth, given back when the system cannot deliver it.
     pending: u64,
     refused: bool,
+    wasi: Nothing,
 }
 
 /// Memory and table that a guest may take, over all of its memories and tables.
@@ -45,18 +48,27 @@ pub(crate) struct Budget {
 }
 
 impl Template {
-    /// Links a component that imports nothing. It must have been checked for its exports.
+    /// Links a component that imports nothing with a linker that has nothing, and one that imports WASI with an empty
+    /// one. It must have been checked for its imports and exports.
     pub(crate) fn new(
         component: &Component,
         budget: Budget,
         output_bytes: usize,
         counters: Arc<Counters>,
     ) -> Result<Self, LoadError> {
-        let closed = Linker::new(component.engine());
+        let linker = match contract::imports_wasi(component) {
+            true => wasi::linker(component)?,
+            false => Linker::new(component.engine()),
+        };
         let pre =
-            closed.instantiate_pre(component).map_err(|error| LoadError::Types(cause(error)))?;
+            linker.instantiate_pre(component).map_err(|error| LoadError::Types(cause(error)))?;
         let indices = Indices::new(&pre).map_err(|error| LoadError::Types(cause(error)))?;
         Ok(Self { pre, indices, budget, output_bytes, counters })
+    }
+
+    /// What an instance may take.
+    pub(crate) fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// Makes an instance, within `ticks` of the deadline clock.
@@ -88,14 +100,14 @@ pub(crate) enum StartError {
 impl Instance {
     /// Asks for the signature.
     pub(crate) fn signature(&mut self, ticks: u64) -> Result<Signature, ScoreError> {
-        self.store.set_epoch_deadline(ticks);
+        self.begin(ticks);
         contract::signature(&self.exports, &mut self.store)
             .map_err(|error| ScoreError::Broke(broke(&error, &self.store)))
     }
 
     /// Scores a batch in one call. The answer has one finite value a row.
     pub(crate) fn score(&mut self, ticks: u64, batch: Batch<'_>) -> Result<Vec<f64>, ScoreError> {
-        self.store.set_epoch_deadline(ticks);
+        self.begin(ticks);
         let values = contract::score(&self.exports, &mut self.store, batch)
             .map_err(|error| ScoreError::Broke(broke(&error, &self.store)))?
             .map_err(ScoreError::Declined)?;
@@ -113,6 +125,23 @@ impl Instance {
     }
 }
 
+impl Instance {
+    fn begin(&mut self, ticks: u64) {
+        self.store.set_epoch_deadline(ticks);
+        self.store.data_mut().wasi.begin();
+    }
+
+    /// The end of what the guest wrote to its outputs in the last call.
+    pub(crate) fn said(&self) -> &[u8] {
+        self.store.data().wasi.said()
+    }
+
+    /// Bytes of memory that the guest has, all of it.
+    pub(crate) fn memory_bytes(&self, budget: Budget) -> u64 {
+        budget.memory_bytes.saturating_sub(self.store.data().left.memory_bytes)
+    }
+}
+
 impl Drop for Instance {
     fn drop(&mut self) {
         count(&self.counters.instances_gone);
@@ -121,14 +150,19 @@ impl Drop for Instance {
 
 /// A store whose guest is held to a budget and a deadline.
 pub(crate) fn store(engine: &wasmtime::Engine, left: Budget, ticks: u64) -> Store<Host> {
-    let mut store = Store::new(engine, Host { left, pending: 0, refused: false });
+    let mut store =
+        Store::new(engine, Host { left, pending: 0, refused: false, wasi: Nothing::default() });
     store.limiter(|host| host);
+    store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(ticks);
     store
 }
 
 /// What a guest did that ended in this error.
 pub(crate) fn broke(error: &wasmtime::Error, store: &Store<Host>) -> Broke {
+    if let Some(refused) = error.downcast_ref::<Refused>() {
+        return Broke::Trap(refused.to_string());
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Broke::Deadline,
         Some(Trap::StackOverflow) => Broke::Stack,
@@ -143,7 +177,7 @@ pub(crate) fn broke(error: &wasmtime::Error, store: &Store<Host>) -> Broke {
 fn start_error(error: wasmtime::Error, store: &Store<Host>) -> ScoreError {
     if error.is::<PoolConcurrencyLimitError>() {
         ScoreError::Host(cause(error.context("all slots of the pool are taken; raise pool_slots")))
-    } else if error.is::<Trap>() {
+    } else if error.is::<Trap>() || error.is::<Refused>() {
         ScoreError::Broke(broke(&error, store))
     } else if store.data().refused {
         ScoreError::Broke(Broke::Memory)
@@ -153,6 +187,11 @@ fn start_error(error: wasmtime::Error, store: &Store<Host>) -> ScoreError {
 }
 
 impl Host {
+    /// What WASI knows of this store.
+    pub(crate) fn wasi(&mut self) -> &mut Nothing {
+        &mut self.wasi
+    }
+
     /// Takes what is wanted from what is left, or refuses and remembers that it did.
     fn take(left: &mut u64, wanted: u64, refused: &mut bool) -> bool {
         match left.checked_sub(wanted) {

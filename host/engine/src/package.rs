@@ -18,8 +18,9 @@ use models::manifest::Manifest;
 use sha2::{Digest as _, Sha256};
 use wasm_encoder::{ComponentSection, CustomSection};
 use wasmparser::{Encoding, Parser, Payload};
+use wit_component::ComponentEncoder;
 
-use crate::error::PackageError;
+use crate::error::{PackageError, SealError};
 use crate::signature::{SIGNATURE_BYTES, SIGNATURE_SECTION, SIGNATURES};
 
 /// The custom section that holds the manifest.
@@ -30,9 +31,17 @@ pub const PACKAGE_BYTES: u64 = 512 << 20;
 /// The first four bytes of every WebAssembly file.
 const MAGIC: &[u8; 4] = b"\0asm";
 
-/// The SHA-256 of a package's bytes. Shown as `sha256:<hex>`.
+/// The SHA-256 of bytes, most of all a package's. Shown as `sha256:<hex>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of these bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
 
 /// A model package in memory. Its manifest is read, its code is not looked at yet.
 #[derive(Clone, Debug)]
@@ -80,7 +89,7 @@ impl Package {
         let manifest = Manifest::from_json(manifest).map_err(PackageError::Manifest)?;
         let (signed, signatures) = find_signatures(&sections)?;
         let signed = signed.unwrap_or(bytes.len());
-        let digest = Digest(Sha256::digest(&bytes).into());
+        let digest = Digest::of(&bytes);
         Ok(Self { bytes, manifest, digest, signed, signatures })
     }
 
@@ -125,6 +134,38 @@ impl Package {
 pub(crate) fn attach_manifest(component: &mut Vec<u8>, json: &[u8]) {
     let section = CustomSection { name: MANIFEST_SECTION.into(), data: json.into() };
     section.append_to_component(component);
+}
+
+/// A component out of a component or a core module that carries its component type.
+pub(crate) fn component(bytes: Vec<u8>) -> Result<Vec<u8>, SealError> {
+    check_size(bytes.len() as u64).map_err(SealError::Package)?;
+    if !bytes.starts_with(MAGIC) {
+        return Err(SealError::Package(PackageError::NotWasm));
+    }
+    match sections(&bytes) {
+        Ok(_) => Ok(bytes),
+        Err(PackageError::CoreModule) => encode(&bytes),
+        Err(error) => Err(SealError::Package(error)),
+    }
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, SealError> {
+    let encoded = ComponentEncoder::default()
+        .module(module)
+        .and_then(|encoder| encoder.validate(true).encode());
+    encoded.map_err(|error| {
+        let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+        SealError::Module(chain.join(": ").replace('\n', " "))
+    })
+}
+
+/// Refuses a component that has a manifest or a signature.
+pub(crate) fn check_bare(bytes: &[u8]) -> Result<(), SealError> {
+    let sections = sections(bytes).map_err(SealError::Package)?;
+    let ours = |(_, section): &(usize, Section<'_>)| {
+        matches!(section, Section::Custom(MANIFEST_SECTION | SIGNATURE_SECTION, _))
+    };
+    if sections.iter().any(ours) { Err(SealError::Sealed) } else { Ok(()) }
 }
 
 fn check_size(bytes: u64) -> Result<(), PackageError> {

@@ -52,6 +52,8 @@ pub use trust::Trust;
 pub(crate) use compare::Comparison;
 pub(crate) use folder::Follower;
 pub(crate) use lineup::{Champion, Lineup, Pick, Slot};
+#[cfg(test)]
+pub(crate) use pace::PROBATION;
 pub(crate) use pace::Pace;
 pub(crate) use shadow::{Shadow, ShadowJob};
 pub(crate) use stats::CallStats;
@@ -60,7 +62,7 @@ pub(crate) use watch::{Verdict, Watch};
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 
-use engine::{Engine, Limits};
+use engine::{Engine, LimitSettings};
 use parking_lot::Mutex;
 
 use crate::{
@@ -89,7 +91,7 @@ pub struct FleetPlan {
     /// How deployments that the settings do not name treat their requests.
     pub deployment: DeploymentSettings,
     /// What their packages may use.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// Limits of all together.
     pub settings: FleetSettings,
 }
@@ -105,7 +107,7 @@ pub(crate) struct Operations {
     saved: Mutex<Saved>,
     events: Events,
     deployment: Arc<DeploymentSettings>,
-    limits: Limits,
+    limits: LimitSettings,
     /// The default that the settings name.
     default: Option<String>,
     pub(crate) settings: FleetSettings,

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
 
-use engine::{Engine, EngineSettings, Limits, Package};
+use engine::{Engine, EngineSettings, LimitSettings, Package};
 use gateway::fleet::{DeploymentPlan, FleetPlan};
 use gateway::{DeploymentSettings, DrainReport, Gateway, GatewaySettings, RecordClass};
 use models::train::{Algorithm, CsvOptions, Settings, Table, Trained};
@@ -53,7 +53,7 @@ async fn start(dir: &Path, record_class: RecordClass) -> Real {
         signature: None,
         model_id: Some("ridge-1".to_owned()),
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
-        limits: Limits::default(),
+        limits: LimitSettings::default(),
     };
     let plan = FleetPlan { deployments: vec![deployment], ..FleetPlan::default() };
     let channels = Box::new(Vec::new);

@@ -19,6 +19,10 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Score the rows of a CSV file with a model package
     Score(Score),
+    /// Test whether a hand-written component keeps to the contract; exit code 65 when it does not
+    Check(Check),
+    /// Make a model package of a hand-written component
+    Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
     /// Make a key pair for signing model packages
@@ -30,6 +34,9 @@ pub(crate) enum Command {
     /// Look into an outbox, give its records out, put it right
     #[command(subcommand)]
     Spool(Spool),
+    /// Compile a package within limits, as `outpost serve` asks on standard input
+    #[command(hide = true)]
+    CompilePackage,
 }
 
 #[derive(Debug, Subcommand)]
@@ -212,6 +219,40 @@ pub(crate) struct Verify {
     /// A public key that is trusted (repeatable)
     #[arg(long, value_name = "FILE", default_value = "outpost.pub")]
     pub(crate) key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// A component or a model package
+    pub(crate) component: PathBuf,
+    /// Rows that it should score: CSV with a header; without them numbers are made up
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rows: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Seal {
+    /// A component without a manifest, or a core module that carries its component type
+    pub(crate) component: PathBuf,
+    /// The model's name, also the default id of its deployment [default: the file's name]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The model's version
+    #[arg(long, default_value = "1")]
+    pub(crate) model_version: String,
+    /// Rows that it should score: CSV with a header. The first become golden rows, all of them the baseline for drift; a
+    /// column with the target's name is what came true
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rows: Option<PathBuf>,
+    /// A manifest to attach as it is, instead of one made from what the component says about itself
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["name", "model_version", "rows"])]
+    pub(crate) manifest: Option<PathBuf>,
+    /// Where to write the model package
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,12 @@
 //! One file a command.
 
+mod check;
+mod compile;
 mod inspect;
 mod keys;
+mod rows;
 mod score;
+mod seal;
 mod serve;
 mod spool;
 mod train;
@@ -17,12 +21,23 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Train(args) => train::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Score(args) => score::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Seal(args) => seal::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
+        Command::CompilePackage => compile::run(),
     }
+}
+
+/// An engine for a command that ends soon.
+fn engine() -> Result<engine::Engine, CliError> {
+    engine::Engine::new(engine::EngineSettings::default()).map_err(|source| CliError::Internal {
+        what: "start the engine".into(),
+        source: source.into(),
+    })
 }
 
 /// Opens a model package, and says which file is at fault when it is none.

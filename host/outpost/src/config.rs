@@ -11,13 +11,13 @@ mod layers;
 use crate::cli::Serve;
 use crate::error::CliError;
 use deployments::Deployment;
-use engine::{EngineSettings, Limits, Mode};
+use engine::{CompileLimits, EngineSettings, LimitSettings, Mode};
 use gateway::fleet::Trust;
 use gateway::{DeploymentSettings, FleetSettings, GatewaySettings};
 use serde::{Deserialize, Serialize};
 use spool::{NamedChannel, OutboxSettings, WhenFull};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Every setting with its default and its meaning.
@@ -34,8 +34,11 @@ pub(crate) struct Config {
     pub(crate) deployment: DeploymentSettings,
     pub(crate) fleet: Fleet,
     pub(crate) gateway: GatewaySettings,
+    /// How machine code is made is added by `command/compile.rs`.
     pub(crate) engine: EngineSettings,
-    pub(crate) limits: Limits,
+    /// What compiling one package may use.
+    pub(crate) compile: CompileLimits,
+    pub(crate) limits: LimitSettings,
     /// Whom packages must be signed by.
     pub(crate) trust: Trust,
     pub(crate) outbox_dir: PathBuf,
@@ -54,7 +57,7 @@ pub(crate) struct Named {
     pub(crate) model: PathBuf,
     pub(crate) model_id: Option<String>,
     pub(crate) settings: DeploymentSettings,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitSettings,
 }
 
 /// What is said about all deployments together.
@@ -114,17 +117,20 @@ struct Http {
 #[serde(deny_unknown_fields)]
 struct Engine {
     cache: Option<PathBuf>,
-    instances_max: usize,
+    instances_max: Option<usize>,
     mode: String,
     pool_slots: u32,
     declared_bytes_max: u64,
-    working_bytes_max: u64,
+    working_bytes_max: Option<u64>,
     stack_bytes_max: usize,
     table_elements_max: usize,
     output_bytes_max: usize,
-    call_numbers_max: usize,
+    call_numbers_max: Option<usize>,
     call_time_max: u64,
-    start_time_max: u64,
+    start_time_max: Option<u64>,
+    compile_time_max: u64,
+    compile_cpu_max: u64,
+    compile_bytes_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,15 +187,17 @@ fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
         &raw.outbox.when_full,
         &[("reject_new", WhenFull::RejectNew), ("drop_oldest", WhenFull::DropOldest)],
     )?;
+    let fleet = raw.fleet.proven(false)?;
     Ok(Config {
         log: raw.log,
         deployments: named,
         listen: raw.http.listen.clone(),
         deployment: raw.deployment.settings()?,
-        fleet: raw.fleet.proven(false)?,
         gateway: raw.http.settings(),
         limits: raw.engine.limits()?,
-        engine: raw.engine.settings(),
+        compile: raw.engine.compile(),
+        engine: raw.engine.settings(fleet.state.as_deref()),
+        fleet,
         trust: raw.signing.trust()?,
         outbox: raw.outbox.settings(when_full),
         outbox_dir: raw.outbox.dir,
@@ -226,26 +234,34 @@ impl Http {
 }
 
 impl Engine {
-    fn limits(&self) -> Result<Limits, CliError> {
+    fn limits(&self) -> Result<LimitSettings, CliError> {
         let modes = [("warm", Mode::Warm), ("fresh", Mode::Fresh)];
-        let mode = choose("engine.mode", &self.mode, &modes)?;
-        Ok(Limits {
-            declared_bytes: self.declared_bytes_max,
+        Ok(LimitSettings {
+            declared_bytes: Some(self.declared_bytes_max),
             working_bytes: self.working_bytes_max,
-            table_elements: self.table_elements_max,
-            call_deadline: Duration::from_millis(self.call_time_max),
-            start_deadline: Duration::from_millis(self.start_time_max),
-            output_bytes: self.output_bytes_max,
+            table_elements: Some(self.table_elements_max),
+            call_deadline: Some(Duration::from_millis(self.call_time_max)),
+            start_deadline: self.start_time_max.map(Duration::from_millis),
+            output_bytes: Some(self.output_bytes_max),
             call_numbers: self.call_numbers_max,
             instances: self.instances_max,
-            mode,
-            ..Limits::default()
+            wait: None,
+            mode: Some(choose("engine.mode", &self.mode, &modes)?),
         })
     }
 
-    fn settings(self) -> EngineSettings {
+    fn compile(&self) -> CompileLimits {
+        CompileLimits {
+            wall_time: Duration::from_millis(self.compile_time_max),
+            cpu_time: Duration::from_millis(self.compile_cpu_max),
+            memory_bytes: self.compile_bytes_max,
+        }
+    }
+
+    /// Where packages come and go, what was compiled once is kept beside them.
+    fn settings(self, state: Option<&Path>) -> EngineSettings {
         EngineSettings {
-            cache: self.cache,
+            cache: self.cache.or_else(|| state.map(|state| state.join("cache"))),
             pool_slots: self.pool_slots,
             stack_bytes: self.stack_bytes_max,
             ..EngineSettings::default()

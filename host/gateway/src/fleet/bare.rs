@@ -24,6 +24,7 @@ impl Fleet {
             let settings = Arc::new(settings);
             Ok(Arc::new(Slot { settings, ..self.new_slot(id)? }))
         })?;
+        self.check_place(&slot, &place)?;
         let model_id = model_id.map(str::to_owned);
         let settings = Arc::clone(&slot.settings);
         let serving = Serving::new(Arc::clone(&slot.id), model_id, Box::new(model), None, settings)

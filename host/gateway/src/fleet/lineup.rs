@@ -9,7 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use engine::Limits;
+use engine::LimitSettings;
 use foldhash::fast::FixedState;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -29,7 +29,7 @@ pub(crate) struct Slot {
     pub(crate) name: String,
     pub(crate) made_by: MadeBy,
     pub(crate) settings: Arc<DeploymentSettings>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: LimitSettings,
     /// The model id that the settings give to the package that they name.
     pub(crate) model_id: Option<String>,
     pub(crate) lineup: ArcSwap<Lineup>,

@@ -376,23 +376,7 @@ impl Fleet {
     pub(super) fn arrive(&self, arrival: Arrival<'_>) -> Result<Change, ChangeError> {
         let Arrival { slot, package, signature, place, force, by, how, given } = arrival;
         let operations = self.operations();
-        match &place {
-            Place::Champion => {}
-            Place::Canary(share) => check_share(*share)?,
-            Place::Challenger(name) => {
-                check_name("challenger", name)?;
-                let lineup = slot.lineup.load();
-                if lineup.challenger(name).is_none()
-                    && lineup.challengers.len() >= operations.settings.challengers
-                {
-                    let rule = format!(
-                        "would be one too many: fleet.challengers_max is {}",
-                        operations.settings.challengers
-                    );
-                    return Err(ChangeError::Invalid { field: "challenger", rule });
-                }
-            }
-        }
+        self.check_place(slot, &place)?;
         let mut previous = slot.changing()?;
         let champion = slot.lineup.load().champion.clone();
         let champion = champion.as_ref().map(|champion| &champion.serving);
@@ -432,6 +416,24 @@ impl Fleet {
         let origin = Origin { package: Some((package, signature)), by, how, given };
         let change = self.seat(slot, &mut previous, &serving, &place, origin)?;
         Ok(Change { warnings, ..change })
+    }
+
+    /// Refuses a share, a name or a number of challengers out of range.
+    pub(super) fn check_place(&self, slot: &Slot, place: &Place) -> Result<(), ChangeError> {
+        let most = self.operations().settings.challengers;
+        match place {
+            Place::Champion => Ok(()),
+            Place::Canary(share) => check_share(*share),
+            Place::Challenger(name) => {
+                check_name("challenger", name)?;
+                let lineup = slot.lineup.load();
+                if lineup.challenger(name).is_some() || lineup.challengers.len() < most {
+                    return Ok(());
+                }
+                let rule = format!("would be one too many: fleet.challengers_max is {most}");
+                Err(ChangeError::Invalid { field: "challenger", rule })
+            }
+        }
     }
 
     /// Gives a package that is ready its place.

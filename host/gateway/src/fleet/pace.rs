@@ -8,7 +8,7 @@ use std::{
 use crate::settings::INLINE_TIME;
 
 /// Quick calls in a row after which a model is trusted to be quick.
-const PROBATION: u32 = 64;
+pub(crate) const PROBATION: u32 = 64;
 /// A model that was this much slower than is good for a request's thread is never called there again.
 const BANNED_TIME: Duration = Duration::from_millis(100);
 /// The count that says so.

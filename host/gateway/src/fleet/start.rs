@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use engine::{Engine, Limits, Package};
+use engine::{Engine, LimitSettings, Package};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
@@ -42,7 +42,7 @@ pub struct DeploymentPlan {
     /// How it treats its requests.
     pub settings: DeploymentSettings,
     /// What its packages may use.
-    pub limits: Limits,
+    pub limits: LimitSettings,
 }
 
 impl Operations {

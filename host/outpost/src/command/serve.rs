@@ -4,7 +4,7 @@ use crate::cli::Serve;
 use crate::config::{self, Config, Named};
 use crate::error::{CliError, EXIT_INCOMPLETE, chain};
 use crate::{files, logging, trust};
-use engine::Engine;
+use engine::{Engine, EngineSettings};
 use gateway::fleet::{ChangeError, DeploymentPlan, Fleet, FleetPlan};
 use gateway::{DrainReport, Gateway, GatewayError};
 use parking_lot::Mutex;
@@ -31,7 +31,9 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     let runtime = Runtime::new()
         .map_err(|source| internal("start the threads that answer requests", source))?;
 
-    let engine = Engine::new(config.engine.clone()).map_err(|e| internal("start the engine", e))?;
+    let compiler = Some(super::compile::compiler(&config)?);
+    let settings = EngineSettings { compiler, ..config.engine.clone() };
+    let engine = Engine::new(settings).map_err(|e| internal("start the engine", e))?;
     let plan = plan(&config)?;
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
     let spooler = Spooler::start(&outbox, &config.channels)?;

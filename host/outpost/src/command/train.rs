@@ -107,7 +107,7 @@ fn parameters(given: &[String]) -> Result<BTreeMap<String, String>, CliError> {
 }
 
 /// A model's name out of a file's: lower case, and a dash for what a name cannot hold.
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     let stem =
         path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
     let allowed =

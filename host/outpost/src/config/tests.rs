@@ -1,6 +1,7 @@
 use super::*;
 use crate::cli::{Cli, Command};
 use clap::Parser as _;
+use engine::Limits;
 use gateway::privacy::{PrivacyAction, PrivacyRule};
 use spool::ChannelSettings;
 
@@ -42,7 +43,10 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
     let fleet = format!("{:?}", config.fleet.settings);
     assert_eq!(fleet, format!("{:?}", FleetSettings::default()));
     assert_eq!(format!("{:?}", config.engine), format!("{:?}", EngineSettings::default()));
-    assert_eq!(format!("{:?}", config.limits), format!("{:?}", Limits::default()));
+    assert_eq!(config.compile, CompileLimits::default());
+    for (wasi, defaults) in [(false, Limits::default()), (true, Limits::for_wasi())] {
+        assert_eq!(format!("{:?}", config.limits.over(wasi)), format!("{defaults:?}"));
+    }
     assert_eq!(config.outbox, OutboxSettings::default());
     assert_eq!(config.channels, []);
 }
@@ -272,9 +276,9 @@ fn deployments_take_from_the_common_table_what_they_leave_out() {
     use gateway::RecordClass::{Durable, Observe};
     assert_eq!((class(flagged), class(a), class(b)), (Durable, Durable, Observe));
     assert_eq!((a.name.as_deref(), b.name.as_deref()), (None, Some("B")));
-    assert_eq!(a.limits.call_deadline, Limits::default().call_deadline);
-    assert_eq!(b.limits.call_deadline, Duration::from_millis(200));
-    assert_eq!(b.limits.instances, Limits::default().instances);
+    assert_eq!(a.limits.over(false).call_deadline, Limits::default().call_deadline);
+    assert_eq!(b.limits.over(true).call_deadline, Duration::from_millis(200));
+    assert_eq!(b.limits.over(false).instances, Limits::default().instances);
 }
 
 #[test]
