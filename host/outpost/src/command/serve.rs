@@ -7,6 +7,7 @@ use crate::{files, logging, trust};
 use engine::{Engine, EngineSettings};
 use gateway::fleet::{ChangeError, DeploymentPlan, Fleet, FleetPlan};
 use gateway::{DrainReport, Gateway, GatewayError};
+use operators::serve_all;
 use parking_lot::Mutex;
 use spool::{Channel, ChannelError, NamedChannel, OpenError, Outbox};
 use std::collections::BTreeMap;
