@@ -11,6 +11,7 @@ use crate::tokens::Tokens;
 
 /// How an address of a Unix socket begins.
 const UNIX: &str = "unix:";
+const HTTP: &str = "http://";
 
 /// Where the room listens, who may come, and how much of everything.
 #[derive(Clone, Debug)]
@@ -86,6 +87,8 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, ListenError> {
         let form = || ListenError::Form(text.to_owned());
+        // As it is announced.
+        let text = text.strip_prefix(HTTP).unwrap_or(text);
         if let Some(path) = text.strip_prefix(UNIX) {
             return if path.is_empty() { Err(form()) } else { Ok(Self::Unix(path.into())) };
         }
@@ -107,7 +110,7 @@ impl std::fmt::Display for Listen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
-            Self::Loopback(address) => write!(f, "http://{address}"),
+            Self::Loopback(address) => write!(f, "{HTTP}{address}"),
         }
     }
 }
@@ -124,6 +127,7 @@ mod tests {
             ("127.3.2.1:0", "127.3.2.1:0"),
             ("[::1]:9092", "[::1]:9092"),
             ("localhost:9092", "127.0.0.1:9092"),
+            ("http://127.0.0.1:9092", "127.0.0.1:9092"),
         ] {
             assert_eq!(text.parse(), Ok(Listen::Loopback(address.parse().unwrap())), "{text}");
         }

@@ -72,7 +72,8 @@ impl TokenFile {
             CliError::Usage(format!("admin.tokens of {:?}: {}", self.name, chain(error)))
         };
         let words = Scope::ALL.map(|scope| (scope.as_str(), scope));
-        let scope = choose(&format!("admin.tokens of {:?}: scope", self.name), &self.scope, &words)?;
+        let scope =
+            choose(&format!("admin.tokens of {:?}: scope", self.name), &self.scope, &words)?;
         let text = Secret::read(&self.token_file).map_err(|error| wrong(&error))?;
         Token::new(&self.name, scope, text.reveal()).map_err(|error| wrong(&error))
     }
