@@ -107,7 +107,7 @@ function packageOf(kind, title, found, ...more) {
   }
   return make("div", `package ${kind}`,
     make("div", "head", make("b", "", title), `${found.name} ${found.version}`, digest(found.digest), ...faults),
-    make("p", "soft", `since ${ago(found.since)}, ${number(found.rows)} rows, call p50 ${ms(found.p50Ms)}, p99 ${ms(found.p99Ms)}`,
+    make("p", "soft", `for ${age((Date.now() - Date.parse(found.since)) / 1000)}, ${number(found.rows)} rows, call p50 ${ms(found.p50Ms)}, p99 ${ms(found.p99Ms)}`,
       found.signedBy ? `, signed by ${found.signedBy}` : ""),
     ...more.filter((part) => part !== null));
 }
@@ -118,6 +118,19 @@ function compared(comparison) {
     `against the champion on ${number(comparison.rows)} rows: mean difference ${number(comparison.meanDifference)}, ` +
     `largest ${number(comparison.largestDifference)}, ${ms(comparison.meanMs)} against ${ms(comparison.championMeanMs)}` +
     (comparison.failed ? `, failed ${number(comparison.failed)}` : ""));
+}
+
+/** Who answers how much, drawn. */
+function shares(canary) {
+  const bar = make("div", "share");
+  bar.setAttribute("role", "img");
+  bar.setAttribute("aria-label", `the champion answers ${percent(1 - canary)}, the canary ${percent(canary)}`);
+  for (const [kind, share] of [["champion", 1 - canary], ["canary", canary]]) {
+    const part = make("div", kind);
+    part.style.flexGrow = share * 100;
+    bar.append(part);
+  }
+  return bar;
 }
 
 function watched(watch) {
@@ -138,12 +151,13 @@ function fill(card, deployment) {
   const parts = [make("div", "head", title, state, deployment.isDefault ? badge("default") : null)];
   parts.push(make("dl", "numbers",
     entry("req/s", number(deployment.requestsPerSecond)),
-    entry("p50", ms(deployment.p50Ms)),
-    entry("p99", ms(deployment.p99Ms)),
+    entry("p50 ms", number(deployment.p50Ms)),
+    entry("p99 ms", number(deployment.p99Ms)),
     entry("errors", number(deployment.errors), deployment.errors ? "bad" : "")));
   parts.push(make("div", "sparks",
     spark(points.rate, "requests/s", number(deployment.requestsPerSecond)),
     spark(points.p99, "p99", ms(deployment.p99Ms))));
+  if (canary) parts.push(shares(canary.share));
   if (champion) {
     const share = canary ? `champion, ${percent(1 - canary.share)}` : "champion";
     parts.push(packageOf("champion", share, champion, watched(deployment.watch)));
@@ -222,7 +236,9 @@ function showOutbox({ outbox, channels }) {
   const lines = channels.map((channel) => make("li", "",
     make("div", "head", make("b", "", channel.name),
       channel.paused === null ? badge("running", "good") : badge("paused", "bad")),
-    make("p", "", `${number(channel.waitingRecords)} records wait, the oldest for ${age(channel.oldestAgeSeconds)}`),
+    make("p", "", channel.waitingRecords
+      ? `${number(channel.waitingRecords)} records wait, the oldest for ${age(channel.oldestAgeSeconds)}`
+      : "no records wait"),
     channel.paused === null ? null : make("p", "soft", channel.paused),
     channel.lastError === null ? null : make("p", "soft", `last failure: ${channel.lastError}`)));
   if (outbox?.trouble) lines.unshift(make("li", "bad", outbox.trouble));

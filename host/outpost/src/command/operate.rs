@@ -140,7 +140,9 @@ fn change(remote: &Remote, call: Call) -> Result<ExitCode, CliError> {
 fn tell(change: &Value) -> String {
     let text = |key: &str| draw::plain(change[key].as_str().unwrap_or("none"));
     let mut out = format!("{}: {}\n", text("deployment"), text("action"));
-    for key in ["from", "to"] {
+    // A change of the gateway itself has neither.
+    let moved = !(change["from"].is_null() && change["to"].is_null());
+    for key in ["from", "to"].into_iter().filter(|_| moved) {
         out.push_str(&format!("  {key:<5} {}\n", text(key)));
     }
     for warning in change["warnings"].as_array().into_iter().flatten() {
