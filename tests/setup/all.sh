@@ -7,4 +7,5 @@ here=$root/tests/setup
 "$here/step.sh" 'set-up: Debian packages' "$here/debian.sh" test
 "$here/step.sh" 'set-up: Apache Kafka' "$here/kafka.sh"
 "$here/step.sh" 'set-up: Python' "$here/python.sh"
+"$here/step.sh" 'set-up: custom packages' "$here/custom.sh"
 "$here/step.sh" 'set-up: monitoring agent' "$here/agent.sh"

@@ -12,6 +12,10 @@ test)
     # The fuzzer is C++.
     program c++ g++
     program make make
+    # A model in C is compiled to WebAssembly by these.
+    program clang clang
+    program wasm-ld lld
+    [ -f /usr/lib/wasm32-wasi/libc.a ] || missing+=(wasi-libc)
     program perl perl
     program java openjdk-17-jre-headless
     program mvn maven

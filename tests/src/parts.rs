@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 
 /// The broker's jars, or none when the story has to be skipped.
 pub fn kafka() -> Option<PathBuf> {
@@ -28,6 +30,25 @@ pub fn rabbitmq() -> Option<PathBuf> {
 /// The jar of the public monitoring agent, or none when the story has to be skipped.
 pub fn agent() -> Option<PathBuf> {
     Some(part("agent", "the monitoring agent")?.join("agent.jar"))
+}
+
+/// The component of a hand-written model (`models/custom/`) or of a guest of the tests (`tests/guests/`), built from what
+/// lies there now; none when the story has to be skipped.
+pub fn custom(name: &str) -> Option<PathBuf> {
+    static BUILT: OnceLock<bool> = OnceLock::new();
+    let script = crate::root().join("tests/setup/custom.sh");
+    let built = *BUILT.get_or_init(|| {
+        let mut command = Command::new(script);
+        command.stdout(std::process::Stdio::null());
+        command.status().expect("bash starts").success()
+    });
+    assert!(built, "hand-written models do not build");
+    let path = crate::root().join("target/parts/custom").join(name).with_extension("wasm");
+    if path.is_file() {
+        return Some(path);
+    }
+    skip(&format!("what makes the package in {name} is not installed (`make test` does it)"));
+    None
 }
 
 /// Whether the story may do what only root can; if not, it is skipped.

@@ -5,7 +5,10 @@
 mod stories {
     mod agent;
     mod channels;
+    mod check;
     mod command_line;
+    mod compiling;
+    mod custom;
     mod deployments;
     mod direct;
     mod doors;

@@ -4,7 +4,8 @@
 //! # Constraints
 //!
 //! - The child is this very program, started with arguments that make it call [`compile_package`]: other code would
-//!   make other machine code. It gets the package on its standard input and nothing else: no environment, no file.
+//!   make other machine code. It gets the package on its standard input and nothing else: no file, and no environment
+//!   but the allocator's.
 //! - Before it has read a byte of the package it has put limits on itself (`child.rs`): processor time and memory that
 //!   the kernel enforces, the lowest claim on both, one thread. The parent enforces the wall clock, by killing it.
 //! - One package is compiled at a time, so that the limit of memory is one of the whole program.
@@ -50,6 +51,9 @@ pub struct Compiler {
     pub program: PathBuf,
     /// The arguments that make it call [`compile_package`].
     pub args: Vec<OsString>,
+    /// All of its environment. An allocator that takes much memory at once, to have it, must be told not to: the limit
+    /// counts what is there, used or not, and what was there before the limit is not held to it.
+    pub env: Vec<(OsString, OsString)>,
     /// What it may use for one package.
     pub limits: CompileLimits,
 }
@@ -138,6 +142,7 @@ impl Compilers {
         Command::new(&self.compiler.program)
             .args(&self.compiler.args)
             .env_clear()
+            .envs(self.compiler.env.iter().cloned())
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

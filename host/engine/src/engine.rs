@@ -1,20 +1,23 @@
 //! The engine: one for a process, shared by every package.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use models::{Model, manifest::Manifest};
+use parking_lot::Mutex;
 use wasmtime::component::Component;
 
 use crate::cache::{Cache, Found};
 use crate::compile::{Compiler, Compilers};
 use crate::contract;
+use crate::crowd::Crowd;
 use crate::error::{BuildError, CompileError, EngineError, LoadError, cause};
 use crate::instance::{Budget, Template};
 use crate::machine_code;
-use crate::package::{Package, attach_manifest};
+use crate::package::{Digest, Package, attach_manifest};
 use crate::runtime::{self, Placement};
 use crate::scorer::Scorer;
 use crate::settings::{EngineSettings, LimitSettings, Limits};
@@ -45,6 +48,11 @@ pub(crate) struct Shared {
     placement: Placement,
     cache: Option<Cache>,
     compilers: Option<Compilers>,
+    /// Machine code that some scorer holds.
+    loaded: Mutex<HashMap<Digest, Weak<Component>>>,
+    pub(crate) crowd: Arc<Crowd>,
+    /// Instances that there is room for; 0 where there is no such number.
+    pub(crate) slots: u32,
 }
 
 impl Engine {
@@ -61,7 +69,18 @@ impl Engine {
         let ticker = Ticker::start(&wasmtime, settings.tick).map_err(EngineError::Clock)?;
         let counters = Arc::default();
         let compilers = settings.compiler.map(|compiler| Compilers::new(compiler, placement));
-        let shared = Shared { ticker, counters, wasmtime, placement, cache, compilers };
+        let slots = if placement == Placement::Pool { settings.pool_slots } else { 0 };
+        let shared = Shared {
+            ticker,
+            counters,
+            wasmtime,
+            placement,
+            cache,
+            compilers,
+            loaded: Mutex::default(),
+            crowd: Arc::default(),
+            slots,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -109,7 +128,8 @@ impl Engine {
         let component = self.component(package)?;
         let (template, limits) = self.template(&component, &limits)?;
         let shared = Arc::clone(&self.shared);
-        Scorer::new(shared, package.manifest().clone(), package.digest(), template, limits)
+        let manifest = package.manifest().clone();
+        Scorer::new(shared, manifest, package.digest(), component, template, limits)
     }
 
     /// Holds a component to the contract and links it, within the limits that fit it.
@@ -154,8 +174,27 @@ impl Engine {
         self.shared.placement
     }
 
-    /// The package's machine code, from the cache or the compiler.
-    fn component(&self, package: &Package) -> Result<Component, LoadError> {
+    /// The package's machine code, from another scorer, the cache or the compiler.
+    fn component(&self, package: &Package) -> Result<Arc<Component>, LoadError> {
+        let digest = package.digest();
+        let here = || self.shared.loaded.lock().get(&digest).and_then(Weak::upgrade);
+        if let Some(component) = here() {
+            count(&self.shared.counters.shared);
+            return Ok(component);
+        }
+        let component = Arc::new(self.make_component(package)?);
+        let mut loaded = self.shared.loaded.lock();
+        loaded.retain(|_, component| component.strong_count() > 0);
+        // Two who loaded it at the same time keep one of the two.
+        let slot = loaded.entry(digest).or_default();
+        if let Some(other) = slot.upgrade() {
+            return Ok(other);
+        }
+        *slot = Arc::downgrade(&component);
+        Ok(component)
+    }
+
+    fn make_component(&self, package: &Package) -> Result<Component, LoadError> {
         let Some(cache) = &self.shared.cache else {
             return Ok(self.compile(package)?.0);
         };

@@ -20,6 +20,7 @@ pub(crate) struct Template {
     indices: Indices,
     budget: Budget,
     output_bytes: usize,
+    imports_wasi: bool,
     counters: Arc<Counters>,
 }
 
@@ -56,14 +57,19 @@ impl Template {
         output_bytes: usize,
         counters: Arc<Counters>,
     ) -> Result<Self, LoadError> {
-        let linker = match contract::imports_wasi(component) {
+        let imports_wasi = contract::imports_wasi(component);
+        let linker = match imports_wasi {
             true => wasi::linker(component)?,
             false => Linker::new(component.engine()),
         };
         let pre =
             linker.instantiate_pre(component).map_err(|error| LoadError::Types(cause(error)))?;
         let indices = Indices::new(&pre).map_err(|error| LoadError::Types(cause(error)))?;
-        Ok(Self { pre, indices, budget, output_bytes, counters })
+        Ok(Self { pre, indices, budget, output_bytes, imports_wasi, counters })
+    }
+
+    pub(crate) fn imports_wasi(&self) -> bool {
+        self.imports_wasi
     }
 
     /// What an instance may take.
@@ -77,7 +83,7 @@ impl Template {
         store.set_hostcall_fuel(self.output_bytes);
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
-            Err(error) => return Err(StartError::Score(start_error(error, &store))),
+            Err(error) => return Err(start_error(error, &store)),
         };
         let exports = self
             .indices
@@ -93,6 +99,8 @@ impl Template {
 pub(crate) enum StartError {
     /// Its exports do not have the types of the contract.
     Types(Cause),
+    /// Every slot of the engine's pool is taken.
+    Full(Cause),
     /// It broke, or the host had no room for it.
     Score(ScoreError),
 }
@@ -174,16 +182,17 @@ pub(crate) fn broke(error: &wasmtime::Error, store: &Store<Host>) -> Broke {
     }
 }
 
-fn start_error(error: wasmtime::Error, store: &Store<Host>) -> ScoreError {
+fn start_error(error: wasmtime::Error, store: &Store<Host>) -> StartError {
     if error.is::<PoolConcurrencyLimitError>() {
-        ScoreError::Host(cause(error.context("all slots of the pool are taken; raise pool_slots")))
-    } else if error.is::<Trap>() || error.is::<Refused>() {
+        return StartError::Full(cause(error));
+    }
+    StartError::Score(if error.is::<Trap>() || error.is::<Refused>() {
         ScoreError::Broke(broke(&error, store))
     } else if store.data().refused {
         ScoreError::Broke(Broke::Memory)
     } else {
         ScoreError::Host(cause(error))
-    }
+    })
 }
 
 impl Host {

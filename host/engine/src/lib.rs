@@ -17,7 +17,8 @@
 //! # Operation
 //!
 //! [`Engine::load`] compiles (in a child with limits, or finds machine code in the cache), checks the contract (`contract.rs`), and proves the
-//! package on its golden rows, bit for bit. The [`Scorer`] that comes out keeps instances warm (`pool.rs`). Each call
+//! package on its golden rows, bit for bit. The [`Scorer`] that comes out keeps instances warm (`pool.rs`), as long as
+//! no other scorer needs their room more (`crowd.rs`). A package that is loaded twice has its machine code once. Each call
 //! has a deadline (`ticker.rs`), each instance a budget of memory and a store of its own (`instance.rs`).
 //!
 //! # Failure
@@ -30,6 +31,7 @@ mod cache;
 mod check;
 mod compile;
 mod contract;
+mod crowd;
 mod engine;
 mod error;
 mod instance;

@@ -149,7 +149,16 @@ pub(crate) fn component(bytes: Vec<u8>) -> Result<Vec<u8>, SealError> {
     }
 }
 
+/// The start of the names of the custom sections in which toolchains leave a module's component type.
+const COMPONENT_TYPE: &str = "component-type";
+
 fn encode(module: &[u8]) -> Result<Vec<u8>, SealError> {
+    let typed = Parser::new(0).parse_all(module).any(|payload| {
+        matches!(payload, Ok(Payload::CustomSection(it)) if it.name().starts_with(COMPONENT_TYPE))
+    });
+    if !typed {
+        return Err(SealError::Module("there is no component type in it".to_string()));
+    }
     let encoded = ComponentEncoder::default()
         .module(module)
         .and_then(|encoder| encoder.validate(true).encode());

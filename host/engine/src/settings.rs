@@ -41,12 +41,13 @@ pub const STACK_BYTES: usize = 256 << 10;
 pub const TICK: Duration = Duration::from_millis(2);
 
 /// Processor time that compiling one package may take, in a child process. The stock scorer takes a fraction of a
-/// second, on a small board a few.
-pub const COMPILE_CPU: Duration = Duration::from_secs(20);
+/// second and a whole interpreter of Python eight; a small board is several times slower.
+pub const COMPILE_CPU: Duration = Duration::from_secs(60);
 /// Memory that compiling one package may take, in a child process. It holds a model a few times over.
 pub const COMPILE_BYTES: u64 = 1 << 30;
-/// Time that compiling one package may take, in a child process.
-pub const COMPILE_TIME: Duration = Duration::from_secs(60);
+/// Time that compiling one package may take, in a child process. On a busy machine it is much more than the processor
+/// time, because compiling gives way to everything else.
+pub const COMPILE_TIME: Duration = Duration::from_secs(300);
 
 /// What an [`crate::Engine`] is told.
 #[derive(Clone, Debug)]

@@ -48,10 +48,13 @@ impl Score for Package {
     }
 
     fn is_quick(&self) -> bool {
-        true
+        // What brings a runtime along may do anything at any time, such as collecting garbage.
+        !self.0.imports_wasi()
     }
 
-    fn rest(&self) {}
+    fn rest(&self) {
+        self.0.release_idle();
+    }
 
     fn digest(&self) -> String {
         self.0.digest().to_string()

@@ -15,13 +15,13 @@ const CHILD: &str = env!("CARGO_BIN_EXE_engine-compiler");
 
 /// The child, with these limits.
 fn child(limits: CompileLimits) -> Compiler {
-    Compiler { program: CHILD.into(), args: Vec::new(), limits }
+    Compiler { program: CHILD.into(), args: Vec::new(), env: Vec::new(), limits }
 }
 
 /// A shell that does this; `$0` is the child.
 fn shell(script: &str, limits: CompileLimits) -> Compiler {
     let args = ["-c", script, CHILD].map(OsString::from).to_vec();
-    Compiler { program: "/bin/sh".into(), args, limits }
+    Compiler { program: "/bin/sh".into(), args, env: Vec::new(), limits }
 }
 
 fn engine(compiler: Compiler) -> Engine {
@@ -141,7 +141,7 @@ fn a_bomb_ends_at_the_processor_time_and_others_go_on() {
 #[test]
 fn memory_has_a_limit() {
     let allowed = |memory_bytes| CompileLimits { memory_bytes, ..CompileLimits::default() };
-    let bomb = bomb(1, 200_000);
+    let bomb = bomb(1, 50_000);
     let error = failed(child(allowed(64 << 20)), &bomb);
     assert!(matches!(error, CompileError::Memory { limit } if limit == 64 << 20), "{error}");
     assert!(error.to_string().contains("compile_bytes_max"), "{error}");
@@ -181,6 +181,7 @@ fn a_child_that_breaks_off_is_told_of_with_its_last_line() {
     let nobody = Compiler {
         program: "/nowhere/outpost".into(),
         args: Vec::new(),
+        env: Vec::new(),
         limits: CompileLimits::default(),
     };
     let error = failed(nobody, &package);

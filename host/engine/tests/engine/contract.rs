@@ -24,22 +24,6 @@ fn an_import_is_refused_by_name() {
 }
 
 #[test]
-fn wasi_is_refused_as_not_supported_yet() {
-    let guest = Guest {
-        wit: "package wasi:clocks@0.2.0; interface monotonic-clock { now: func() -> u64; }
-            --- package test:bad; world asks { include outpost:model/scorer@0.1.0; import wasi:clocks/monotonic-clock@0.2.0; }",
-        world: "test:bad/asks",
-        imports: r#"(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func (result i64)))"#,
-        ..Guest::default()
-    };
-    let error = guest.load(&engine(), limits()).unwrap_err();
-    assert!(
-        matches!(&error, LoadError::Wasi(name) if name == "wasi:clocks/monotonic-clock@0.2.0"),
-        "{error:?}"
-    );
-}
-
-#[test]
 fn a_missing_export_is_named() {
     let guest = Guest {
         wit: "package test:bad; world other { export run: func(); }",

@@ -82,7 +82,8 @@ impl Guest<'_> {
         engine.load(&self.package(), limits)
     }
 
-    fn text(&self) -> String {
+    /// The core module.
+    pub(crate) fn text(&self) -> String {
         let Self { imports, memory, fields, before, values, .. } = self;
         format!(
             r#"(module

@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 mod cache;
+mod check;
 mod compile;
 mod contract;
+mod crowd;
 mod guests;
 mod hostile;
 mod package;
@@ -11,3 +13,4 @@ mod pool;
 mod released;
 mod signature;
 mod stock;
+mod wasi;

@@ -12,6 +12,10 @@ const COMMAND: &str = "compile-package";
 /// This program as the kernel knows it: also after its file was replaced by another version.
 const MYSELF: &str = "/proc/self/exe";
 
+/// The allocator makes room for 1 GiB at the start. So it only sets addresses aside, and takes memory as it is needed,
+/// within the limit.
+const ALLOCATOR: (&str, &str) = ("MIMALLOC_ARENA_EAGER_COMMIT", "0");
+
 /// The child of `outpost serve`.
 pub(crate) fn run() -> Result<ExitCode, CliError> {
     engine::compile_package(io::stdin().lock(), io::stdout().lock()).map_err(|source| {
@@ -30,5 +34,6 @@ pub(crate) fn compiler(config: &Config) -> Result<Compiler, CliError> {
             source: source.into(),
         })?
     };
-    Ok(Compiler { program: myself, args: vec![COMMAND.into()], limits: config.compile })
+    let env = vec![(ALLOCATOR.0.into(), ALLOCATOR.1.into())];
+    Ok(Compiler { program: myself, args: vec![COMMAND.into()], env, limits: config.compile })
 }

@@ -5,7 +5,7 @@ use crate::cli::Score;
 use crate::error::CliError;
 use crate::{files, progress};
 use csv::ByteRecord;
-use engine::{Batch, Engine, EngineSettings, Limits, ScoreError, Scorer};
+use engine::{Batch, LimitSettings, ScoreError, Scorer};
 use gateway::FileRows;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -16,11 +16,8 @@ const CHUNK_ROWS: usize = 4096;
 
 pub(crate) fn run(args: &Score) -> Result<ExitCode, CliError> {
     let package = super::open_package(&args.package)?;
-    let engine = Engine::new(EngineSettings::default()).map_err(|source| CliError::Internal {
-        what: "start the engine".into(),
-        source: source.into(),
-    })?;
-    let limits = Limits { instances: 1, ..Limits::default() };
+    let engine = super::engine()?;
+    let limits = LimitSettings { instances: Some(1), ..LimitSettings::default() };
     let scorer = engine.load(&package, limits).map_err(|source| data(&args.package, source))?;
     match &args.output {
         None => {

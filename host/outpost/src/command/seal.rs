@@ -60,9 +60,9 @@ fn make(
     bad: &dyn Fn(SealError) -> CliError,
 ) -> Result<Manifest, CliError> {
     let name = args.name.clone().unwrap_or_else(|| super::train::name_of(&args.component));
-    let usage = |error: check::ManifestError| CliError::Usage(error.to_string());
-    check::name(&name).map_err(usage)?;
-    check::version(&args.model_version).map_err(usage)?;
+    let usage = |flag, error| CliError::Usage(format!("{flag}: {error}"));
+    check::name(&name).map_err(|error| usage("--name", error))?;
+    check::version(&args.model_version).map_err(|error| usage("--model-version", error))?;
 
     let linked = subject.link(limits).map_err(|error| bad(error.into()))?;
     let mut probe = linked.start().map_err(|error| bad(error.into()))?;
@@ -107,7 +107,11 @@ fn score(
             Err(ScoreError::Declined(decline)) => {
                 let row = predictions.len() + decline.row.unwrap_or(0) as usize;
                 let line = rows.lines.get(row).copied().unwrap_or(0);
-                let why = format!("line {line}: the model declines the row: {}", decline.message);
+                let feature = decline.feature.map_or_else(String::new, |name| format!("{name}: "));
+                let why = format!(
+                    "line {line}: the model declines the row: {feature}{}",
+                    decline.message
+                );
                 return Err(CliError::Data {
                     path: args.rows.clone().unwrap_or_default(),
                     source: why.into(),

@@ -13,7 +13,14 @@ use std::path::PathBuf;
 use toml::Table;
 
 /// Keys of `[engine]` that are about all packages together.
-const SHARED: [&str; 3] = ["cache", "pool_slots", "stack_bytes_max"];
+const SHARED: [&str; 6] = [
+    "cache",
+    "pool_slots",
+    "stack_bytes_max",
+    "compile_time_max",
+    "compile_cpu_max",
+    "compile_bytes_max",
+];
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -44,11 +44,38 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
     assert_eq!(fleet, format!("{:?}", FleetSettings::default()));
     assert_eq!(format!("{:?}", config.engine), format!("{:?}", EngineSettings::default()));
     assert_eq!(config.compile, CompileLimits::default());
-    for (wasi, defaults) in [(false, Limits::default()), (true, Limits::for_wasi())] {
-        assert_eq!(format!("{:?}", config.limits.over(wasi)), format!("{defaults:?}"));
+    for (wasi, limits) in [(false, Limits::default()), (true, Limits::for_wasi())] {
+        assert_eq!(format!("{:?}", config.limits.over(wasi)), format!("{limits:?}"));
     }
     assert_eq!(config.outbox, OutboxSettings::default());
     assert_eq!(config.channels, []);
+}
+
+/// The two numbers of each comment are the defaults, and the keys are real ones.
+#[test]
+fn the_commented_limits_are_the_defaults() {
+    for (wasi, limits) in [(false, Limits::default()), (true, Limits::for_wasi())] {
+        let mut file = "[engine]\n".to_owned();
+        let mut keys = 0;
+        for line in DEFAULTS.lines() {
+            let Some((key, rest)) = line.strip_prefix("# ").and_then(|it| it.split_once(" = "))
+            else {
+                continue;
+            };
+            let Some((closed, other)) = rest.split_once('#').filter(|_| key.ends_with("_max"))
+            else {
+                continue;
+            };
+            let Some((other, _)) = other.split_once(':') else { continue };
+            let value = if wasi { other } else { closed };
+            file += &format!("{key} = {}\n", value.trim());
+            keys += 1;
+        }
+        assert_eq!(keys, 8, "{file}");
+        // Given, they hold for every package.
+        let config = with_file(&file, &[]).unwrap();
+        assert_eq!(format!("{:?}", config.limits.over(!wasi)), format!("{limits:?}"));
+    }
 }
 
 #[test]

@@ -43,7 +43,8 @@ impl Guest for Diabetes {
             return Err(decline("wrong-shape", "a row has 10 numbers", None, None));
         }
         let rows = batch.numbers.chunks_exact(WEIGHTS.len()).enumerate();
-        let values = rows.map(|(row, numbers)| score_row(row, numbers)).collect::<Result<_, _>>()?;
+        let values =
+            rows.map(|(row, numbers)| score_row(row, numbers)).collect::<Result<_, _>>()?;
         Ok(Predictions { values, metadata: Vec::new() })
     }
 }
