@@ -3,6 +3,7 @@
 //! - [`Outpost`] runs the command line to its end; [`Gateway`] runs `outpost serve` and ends with its handle.
 //! - [`Kafka`] is one Apache Kafka node on free ports that can be stopped, frozen, killed and started again.
 //! - [`RabbitMq`] is one RabbitMQ node, likewise, with TLS when a story wants it.
+//! - [`Operated`] is a gateway with operators, whose commands are the real ones.
 //! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
@@ -24,6 +25,7 @@ mod ledger;
 mod load;
 mod memory;
 mod network;
+mod operated;
 pub mod parts;
 mod patience;
 pub mod python;
@@ -44,6 +46,7 @@ pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;
 pub use network::Cable;
+pub use operated::{Operated, SCOPES, token};
 pub use patience::{PATIENCE, wait_until};
 pub use rabbitmq::{Queued, RabbitMq, Tls};
 pub use records::{Envelope, spool_files, spooled};

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod stories {
+    mod admin;
+    mod admin_security;
     mod agent;
     mod channels;
     mod check;
@@ -25,6 +27,7 @@ mod stories {
     mod secrets;
     mod signing;
     mod spool;
+    mod status_page;
     mod stop;
     mod two_models;
 }

@@ -4,6 +4,7 @@ mod check;
 mod compile;
 mod inspect;
 mod keys;
+mod operate;
 mod rows;
 mod score;
 mod seal;
@@ -24,6 +25,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(&args),
         Command::Seal(args) => seal::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Operate(command) => operate::run(&command),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),

@@ -4,12 +4,14 @@
 //! The structs have the names of the file and no defaults of their own: a key that the defaults forget would fail
 //! every start, and a test.
 
+mod admin;
 mod deployments;
 mod fleet;
 mod layers;
 
 use crate::cli::Serve;
 use crate::error::CliError;
+use ::admin::AdminSettings;
 use deployments::Deployment;
 use engine::{CompileLimits, EngineSettings, LimitSettings, Mode};
 use gateway::fleet::Trust;
@@ -33,6 +35,8 @@ pub(crate) struct Config {
     /// How deployments that nothing names treat their requests.
     pub(crate) deployment: DeploymentSettings,
     pub(crate) fleet: Fleet,
+    /// Where operators come, if they may.
+    pub(crate) admin: Option<AdminSettings>,
     pub(crate) gateway: GatewaySettings,
     /// How machine code is made is added by `command/compile.rs`.
     pub(crate) engine: EngineSettings,
@@ -79,6 +83,7 @@ struct Raw {
     log: Log,
     deployment: Deployment,
     fleet: fleet::Fleet,
+    admin: admin::Admin,
     http: Http,
     engine: Engine,
     signing: Signing,
@@ -176,7 +181,9 @@ impl Config {
 
 fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
     let named = deployments::named(&raw.deployment, &raw.deployments, &raw.engine)?;
-    if named.is_empty() && raw.fleet.models.is_none() {
+    let gateway = raw.http.settings();
+    let admin = raw.admin.settings(gateway.grace)?;
+    if named.is_empty() && raw.fleet.models.is_none() && admin.is_none() {
         return Err(CliError::Usage(
             "there is no model to serve: give --model or --models, or `model` under [deployment] or [[deployments]]"
                 .into(),
@@ -187,13 +194,14 @@ fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
         &raw.outbox.when_full,
         &[("reject_new", WhenFull::RejectNew), ("drop_oldest", WhenFull::DropOldest)],
     )?;
-    let fleet = raw.fleet.proven(false)?;
+    let fleet = raw.fleet.proven(admin.is_some())?;
     Ok(Config {
         log: raw.log,
         deployments: named,
         listen: raw.http.listen.clone(),
         deployment: raw.deployment.settings()?,
-        gateway: raw.http.settings(),
+        admin,
+        gateway,
         limits: raw.engine.limits()?,
         compile: raw.engine.compile(),
         engine: raw.engine.settings(fleet.state.as_deref()),

@@ -1,5 +1,7 @@
 //! `outpost serve`: put the rooms together, announce, run until told to stop, drain.
 
+mod operators;
+
 use crate::cli::Serve;
 use crate::config::{self, Config, Named};
 use crate::error::{CliError, EXIT_INCOMPLETE, chain};
@@ -7,6 +9,7 @@ use crate::{files, logging, trust};
 use engine::{Engine, EngineSettings};
 use gateway::fleet::{ChangeError, DeploymentPlan, Fleet, FleetPlan};
 use gateway::{DrainReport, Gateway, GatewayError};
+use operators::serve_all;
 use parking_lot::Mutex;
 use spool::{Channel, ChannelError, NamedChannel, OpenError, Outbox};
 use std::collections::BTreeMap;
@@ -27,7 +30,7 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(args, environment())?;
-    logging::start(&config.log.filter, config.log.json)?;
+    let log = logging::start(&config.log.filter, config.log.json)?;
     let runtime = Runtime::new()
         .map_err(|source| internal("start the threads that answer requests", source))?;
 
@@ -44,8 +47,11 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
 
     let drained = runtime.block_on(async {
         let listener = bind(&config.listen).await?;
+        let operators = operators::bind(&config).await?;
         announce(&listener, &gateway.fleet(), &config)?;
-        Ok::<DrainReport, CliError>(gateway.serve(vec![listener], stop()?).await)
+        Ok::<DrainReport, CliError>(
+            serve_all(&config, gateway, listener, operators, log, stop()?).await,
+        )
     })?;
     runtime.shutdown_background();
     Ok(drain(&drained, &outbox, &spooler, config.gateway.grace))

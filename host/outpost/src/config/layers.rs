@@ -205,6 +205,7 @@ pub(super) fn flags_over(raw: &mut Raw, args: &Serve) {
     over(args.record_class.as_ref(), &mut raw.deployment.record_class);
     over(args.outbox.as_ref(), &mut raw.outbox.dir);
     over(args.state.as_ref(), &mut raw.fleet.state);
+    raw.admin.listen = args.admin.clone().or(raw.admin.listen.take());
     raw.fleet.models = args.models.clone().or(raw.fleet.models.take());
     raw.deployment.model = args.model.clone().or(raw.deployment.model.take());
     raw.deployment.id = args.deployment_id.clone().or(raw.deployment.id.take());

@@ -5,7 +5,7 @@ use engine::Limits;
 use gateway::privacy::{PrivacyAction, PrivacyRule};
 use spool::ChannelSettings;
 
-fn load(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, CliError> {
+pub(super) fn load(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, CliError> {
     let line = ["outpost", "serve"].iter().chain(flags);
     let Command::Serve(args) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
     let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
@@ -18,7 +18,7 @@ fn only(config: Config) -> ChannelSettings {
     config.channels.into_iter().next().unwrap().settings
 }
 
-fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
+pub(super) fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
@@ -26,7 +26,7 @@ fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
 }
 
 /// What went wrong, in words.
-fn said(result: Result<Config, CliError>) -> String {
+pub(super) fn said(result: Result<Config, CliError>) -> String {
     let error = result.unwrap_err();
     assert_eq!(error.code(), crate::error::EXIT_USAGE);
     match &error {
