@@ -15,7 +15,6 @@ mod contenders;
 mod drain;
 mod inside;
 mod machine;
-mod plugins;
 mod report;
 mod spooler;
 mod weather;
@@ -35,12 +34,7 @@ fn main() {
             spooler::measure().report(&mut text).expect("a string takes everything");
             println!("{text}");
         }
-        Some("plugins") => {
-            let mut text = String::new();
-            plugins::measure().report(&mut text).expect("a string takes everything");
-            println!("{text}");
-        }
-        Some(part) => panic!("there is no part {part}; there are `spooler` and `plugins`"),
+        Some(part) => panic!("there is no part {part}; there is `spooler`"),
     }
 }
 
@@ -54,9 +48,8 @@ fn all() {
         }
     }
     let inside: Vec<_> = inside::MODELS.iter().map(inside::measure).collect();
-    let plugins = plugins::measure();
     let spooler = spooler::measure();
-    let text = report::text(&samples, &inside, &plugins, &spooler);
+    let text = report::text(&samples, &inside, &spooler);
     println!("\n{text}");
     report::write(&text);
 }
