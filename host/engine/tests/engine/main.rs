@@ -5,6 +5,7 @@ mod cache;
 mod compile;
 mod contract;
 mod crowd;
+mod guest;
 mod guests;
 mod hostile;
 mod package;
