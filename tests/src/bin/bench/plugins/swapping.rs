@@ -6,7 +6,7 @@ use crate::weather::Times;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tests::hostile::{End, hostile};
+use tests::{End, hostile};
 use tests::{Gateway, Serve, Told, Witness, spooled, wait_until};
 
 const CLIENTS: usize = 64;
