@@ -5,6 +5,7 @@ here=$root/tests/setup
 : > "$parts/skipped"
 "$here/step.sh" 'set-up: Rust' "$here/rust.sh" --tools
 "$here/step.sh" 'set-up: Debian packages' "$here/debian.sh" test
+"$here/step.sh" 'set-up: browser' "$here/debian.sh" browser
 "$here/step.sh" 'set-up: Apache Kafka' "$here/kafka.sh"
 "$here/step.sh" 'set-up: Python' "$here/python.sh"
 "$here/step.sh" 'set-up: custom packages' "$here/custom.sh"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Debian packages, for programs that are missing. `debian.sh test` names what the tests run, `debian.sh bench` what
-# the benches add. Installs as root or through `sudo -n`; else it names the one command and skips.
+# Debian packages, for programs that are missing. `debian.sh test` names what the tests run, `debian.sh browser` what looks at
+# the status page, `debian.sh bench` what the benches add. Installs as root or through `sudo -n`; else it names the one command and skips.
 . "$(dirname "$0")/lib.sh"
 
 missing=()
 program() { command -v "$1" > /dev/null || missing+=("$2"); }
 
-case ${1:?test or bench} in
+case ${1:?test, browser or bench} in
 test)
     program cc gcc
     # The fuzzer is C++.
@@ -32,6 +32,10 @@ test)
     # The broker's own script, which is on no PATH; and what gives it a session of its own.
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
     program setsid util-linux
+    ;;
+browser)
+    # Either will do; this one is smaller.
+    command -v chromium > /dev/null || program chromium-headless-shell chromium-headless-shell
     ;;
 bench)
     program wrk wrk

@@ -42,6 +42,20 @@ impl Serve {
         serve.with(&["--outbox", text(outbox)])
     }
 
+    /// A folder of packages to follow, with outbox and state in another.
+    pub fn folder(models: &Path, place: &Path) -> Self {
+        let serve = ["serve", "--models", text(models), "--listen", "127.0.0.1:0"];
+        let serve = Self { command: Outpost::command(&serve), settings: String::new() };
+        let (outbox, state) = (place.join("outbox"), place.join("state"));
+        serve.with(&["--outbox", text(&outbox), "--state", text(&state)])
+    }
+
+    /// What the settings name, with its outbox in this folder.
+    pub fn settled(toml: &str, outbox: &Path) -> Self {
+        let serve = ["serve", "--listen", "127.0.0.1:0", "--outbox", text(outbox)];
+        Self { command: Outpost::command(&serve), settings: toml.to_owned() }
+    }
+
     /// Spools to files in this folder.
     pub fn to_files(self, folder: &Path) -> Self {
         self.with(&["--spooler", "filesystem", "--spool-dir", text(folder)])

@@ -3,10 +3,12 @@
 //! - [`Outpost`] runs the command line to its end; [`Gateway`] runs `outpost serve` and ends with its handle.
 //! - [`Kafka`] is one Apache Kafka node on free ports that can be stopped, frozen, killed and started again.
 //! - [`RabbitMq`] is one RabbitMQ node, likewise, with TLS when a story wants it.
+//! - [`Operated`] is a gateway with operators, whose commands are the real ones.
 //! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
 //! - [`Agent`] is the public monitoring agent, and [`Server`] what it posts to.
+//! - [`hostile()`] are packages that mean harm.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
 //!
 //! Nothing here sleeps for a time and hopes: [`wait_until`] asks again until a deadline. A part that set-up could
@@ -18,12 +20,14 @@ mod certificates;
 mod client;
 mod disk;
 mod gateway;
+mod hostile;
 mod kafka;
 mod leash;
 mod ledger;
 mod load;
 mod memory;
 mod network;
+mod operated;
 pub mod parts;
 mod patience;
 pub mod python;
@@ -31,6 +35,7 @@ mod rabbitmq;
 mod records;
 mod server;
 mod tamper;
+mod witness;
 
 pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
@@ -38,16 +43,19 @@ pub use certificates::{Authority, Identity};
 pub use client::{Answer, Client};
 pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
+pub use hostile::{End, Hostile, MARK, functions, hostile};
 pub use kafka::{Doors, Kafka, Message, PASSWORD, USER};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;
 pub use network::Cable;
+pub use operated::{Operated, SCOPES, token};
 pub use patience::{PATIENCE, wait_until};
 pub use rabbitmq::{Queued, RabbitMq, Tls};
 pub use records::{Envelope, spool_files, spooled};
 pub use server::{Call, Server};
 pub use tamper::{Tamper, WRITER};
+pub use witness::{Told, Witness};
 
 use std::path::{Path, PathBuf};
 

@@ -41,6 +41,33 @@ pub fn write(arguments: &[&str], environment: &[(&str, &str)]) -> Option<Vec<Rep
     Some(out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect())
 }
 
+/// Holds an OpenAPI document against its own rules, and values against its schemas by their names; none when Python
+/// is not set up.
+///
+/// # Panics
+///
+/// When something does not fit.
+#[track_caller]
+pub fn check_openapi(document: &str, values: &[(&str, serde_json::Value)]) -> Option<()> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("input.json");
+    let input = serde_json::json!({ "document": document, "values": values });
+    std::fs::write(&file, input.to_string()).expect("it takes a file");
+    run("openapi.py", &[file.to_str().expect("UTF-8")], &[]).map(drop)
+}
+
+/// What a person sees of the status page at this address, one value a visit (`tests/python/status_page.py`); the pictures
+/// go to the folder. None when Python is not set up.
+///
+/// # Panics
+///
+/// When the browser finds something else than the page.
+#[track_caller]
+pub fn look_at(url: &str, token: &str, folder: &std::path::Path) -> Option<Vec<serde_json::Value>> {
+    let out = run("status_page.py", &[url, token, folder.to_str().expect("UTF-8")], &[])?;
+    Some(out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect())
+}
+
 /// Whether a value has all that is expected: every field of an object, and the same of everything else. Numbers are
 /// compared by what they mean.
 pub fn has(value: &serde_json::Value, expected: &serde_json::Value) -> bool {

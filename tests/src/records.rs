@@ -12,6 +12,10 @@ pub struct Envelope {
     pub deployment: String,
     /// `header.dataType`.
     pub data_type: String,
+    /// `header.modelDigest`, of records of predictions.
+    pub model_digest: Option<String>,
+    /// `header.role`, likewise.
+    pub role: Option<String>,
     /// The document inside `data`.
     pub data: Value,
 }
@@ -40,6 +44,8 @@ impl Envelope {
             id: string("id"),
             deployment: string("deploymentId"),
             data_type: string("dataType"),
+            model_digest: header["modelDigest"].as_str().map(str::to_owned),
+            role: header["role"].as_str().map(str::to_owned),
             data: serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}")),
         }
     }

@@ -3,15 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod stories {
+    mod admin;
+    mod admin_security;
     mod agent;
     mod channels;
     mod check;
     mod command_line;
+    mod compiling;
     mod custom;
+    mod deployments;
     mod direct;
     mod doors;
     mod faults;
     mod files;
+    mod hostile;
     mod kafka;
     mod kafka_security;
     mod privacy;
@@ -23,5 +28,7 @@ mod stories {
     mod secrets;
     mod signing;
     mod spool;
+    mod status_page;
     mod stop;
+    mod two_models;
 }

@@ -31,10 +31,11 @@ use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 
 use crate::error::EngineError;
+use crate::machine_code;
 use crate::package::Digest;
 
 /// Files that are kept.
-const FILES: usize = 64;
+const FILES: usize = 512;
 /// How every file starts.
 const MAGIC: &[u8; 16] = b"outpost code 1\n\0";
 /// The end of every file's name.
@@ -91,20 +92,18 @@ impl Cache {
             Ok(None) => return Found::Nothing,
             Err(why) => return Found::Refused(why),
         };
-        #[expect(unsafe_code, reason = "the only place where machine code comes from a file")]
-        // SAFETY: the bytes were written by this user, in a folder that nobody else can write, by `keep`, and are
-        // whole; the file's name binds them to the package and to this runtime, and wasmtime checks the latter again.
-        let component = unsafe { Component::deserialize(engine, &code) };
-        component.map_or_else(|error| Found::Refused(error.to_string()), Found::Component)
+        // The bytes were written by this user, in a folder that nobody else can write, by `keep`, and are whole; the
+        // file's name binds them to the package and to this runtime.
+        machine_code::take(engine, &code)
+            .map_or_else(|error| Found::Refused(error.to_string()), Found::Component)
     }
 
     /// Keeps a package's machine code.
-    pub(crate) fn keep(&self, digest: Digest, component: &Component) -> io::Result<()> {
-        let code = component.serialize().map_err(|error| io::Error::other(error.to_string()))?;
+    pub(crate) fn keep(&self, digest: Digest, code: &[u8]) -> io::Result<()> {
         let path = self.path(digest);
         let number = NEXT.fetch_add(1, Relaxed);
         let beside = path.with_extension(format!("{}-{number}.{UNFINISHED}", std::process::id()));
-        let written = write(&beside, &code).and_then(|()| fs::rename(&beside, &path));
+        let written = write(&beside, code).and_then(|()| fs::rename(&beside, &path));
         if written.is_err() {
             // Best effort: `prune` takes what is left.
             drop(fs::remove_file(&beside));

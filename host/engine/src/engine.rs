@@ -1,17 +1,23 @@
 //! The engine: one for a process, shared by every package.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use models::{Model, manifest::Manifest};
+use parking_lot::Mutex;
 use wasmtime::component::Component;
 
 use crate::cache::{Cache, Found};
+use crate::compile::{Compiler, Compilers};
 use crate::contract;
-use crate::error::{BuildError, EngineError, LoadError, cause};
+use crate::crowd::Crowd;
+use crate::error::{BuildError, CompileError, EngineError, LoadError, cause};
 use crate::instance::{Budget, Template};
-use crate::package::{Package, attach_manifest};
+use crate::machine_code;
+use crate::package::{Digest, Package, attach_manifest};
 use crate::runtime::{self, Placement};
 use crate::scorer::Scorer;
 use crate::settings::{EngineSettings, LimitSettings, Limits};
@@ -41,6 +47,12 @@ pub(crate) struct Shared {
     wasmtime: wasmtime::Engine,
     placement: Placement,
     cache: Option<Cache>,
+    compilers: Option<Compilers>,
+    /// Machine code that some scorer holds.
+    loaded: Mutex<HashMap<Digest, Weak<Component>>>,
+    pub(crate) crowd: Arc<Crowd>,
+    /// Instances that there is room for; 0 where there is no such number.
+    pub(crate) slots: u32,
 }
 
 impl Engine {
@@ -56,7 +68,20 @@ impl Engine {
         let cache = settings.cache.map(|folder| Cache::open(folder, &wasmtime)).transpose()?;
         let ticker = Ticker::start(&wasmtime, settings.tick).map_err(EngineError::Clock)?;
         let counters = Arc::default();
-        Ok(Self { shared: Arc::new(Shared { ticker, counters, wasmtime, placement, cache }) })
+        let compilers = settings.compiler.map(|compiler| Compilers::new(compiler, placement));
+        let slots = if placement == Placement::Pool { settings.pool_slots } else { 0 };
+        let shared = Shared {
+            ticker,
+            counters,
+            wasmtime,
+            placement,
+            cache,
+            compilers,
+            loaded: Mutex::default(),
+            crowd: Arc::default(),
+            slots,
+        };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Makes a package from a model: the same model and manifest always give the same bytes. The package has been
@@ -103,7 +128,8 @@ impl Engine {
         let component = self.component(package)?;
         let (template, limits) = self.template(&component, &limits)?;
         let shared = Arc::clone(&self.shared);
-        Scorer::new(shared, package.manifest().clone(), package.digest(), template, limits)
+        let manifest = package.manifest().clone();
+        Scorer::new(shared, manifest, package.digest(), component, template, limits)
     }
 
     /// Holds a component to the contract and links it, within the limits that fit it.
@@ -148,10 +174,29 @@ impl Engine {
         self.shared.placement
     }
 
-    /// The package's machine code, from the cache or the compiler.
-    fn component(&self, package: &Package) -> Result<Component, LoadError> {
+    /// The package's machine code, from another scorer, the cache or the compiler.
+    fn component(&self, package: &Package) -> Result<Arc<Component>, LoadError> {
+        let digest = package.digest();
+        let here = || self.shared.loaded.lock().get(&digest).and_then(Weak::upgrade);
+        if let Some(component) = here() {
+            count(&self.shared.counters.shared);
+            return Ok(component);
+        }
+        let component = Arc::new(self.make_component(package)?);
+        let mut loaded = self.shared.loaded.lock();
+        loaded.retain(|_, component| component.strong_count() > 0);
+        // Two who loaded it at the same time keep one of the two.
+        let slot = loaded.entry(digest).or_default();
+        if let Some(other) = slot.upgrade() {
+            return Ok(other);
+        }
+        *slot = Arc::downgrade(&component);
+        Ok(component)
+    }
+
+    fn make_component(&self, package: &Package) -> Result<Component, LoadError> {
         let Some(cache) = &self.shared.cache else {
-            return self.compile(package);
+            return Ok(self.compile(package)?.0);
         };
         let counters = &self.shared.counters;
         match cache.find(&self.shared.wasmtime, package.digest()) {
@@ -165,17 +210,38 @@ impl Engine {
                 tracing::warn!(digest = %package.digest(), why, "Compiling anew instead of using the cache");
             }
         }
-        let component = self.compile(package)?;
-        if let Err(error) = cache.keep(package.digest(), &component) {
+        let (component, code) = self.compile(package)?;
+        let kept = match code {
+            Some(code) => cache.keep(package.digest(), &code),
+            None => component
+                .serialize()
+                .map_err(|error| io::Error::other(error.to_string()))
+                .and_then(|code| cache.keep(package.digest(), &code)),
+        };
+        if let Err(error) = kept {
             tracing::warn!(%error, digest = %package.digest(), "Machine code not cached");
         }
         Ok(component)
     }
 
-    fn compile(&self, package: &Package) -> Result<Component, LoadError> {
-        count(&self.shared.counters.compiled);
-        Component::from_binary(&self.shared.wasmtime, package.bytes())
-            .map_err(|error| LoadError::Invalid(cause(error)))
+    /// Compiles the package, in a child process when there is one for it. Then its bytes come too.
+    fn compile(&self, package: &Package) -> Result<(Component, Option<Vec<u8>>), LoadError> {
+        let Shared { counters, wasmtime, compilers, .. } = &*self.shared;
+        count(&counters.compiled);
+        let Some(compilers) = compilers else {
+            let component = Component::from_binary(wasmtime, package.bytes());
+            return component
+                .map(|component| (component, None))
+                .map_err(|error| LoadError::Invalid(cause(error)));
+        };
+        let code = compilers.compile(package.bytes()).map_err(|error| match error {
+            CompileError::Invalid(why) => LoadError::Invalid(why.into()),
+            error => LoadError::Compile(error),
+        })?;
+        // Our own program made it, and its answer came whole.
+        let component = machine_code::take(wasmtime, &code)
+            .map_err(|error| LoadError::Invalid(cause(error)))?;
+        Ok((component, Some(code)))
     }
 }
 
@@ -192,6 +258,16 @@ fn check(settings: &EngineSettings) -> Result<(), EngineError> {
     if !(STACK_BYTES_MIN..=STACK_BYTES_MAX).contains(&settings.stack_bytes) {
         let rule = "must be from 65536 to 1048576";
         return Err(EngineError::Setting { name: "stack_bytes", rule });
+    }
+    if let Some(Compiler { limits, .. }) = &settings.compiler {
+        let rules = [
+            ("cpu_time", !limits.cpu_time.is_zero()),
+            ("memory_bytes", limits.memory_bytes > 0),
+            ("wall_time", !limits.wall_time.is_zero()),
+        ];
+        if let Some((name, _)) = rules.into_iter().find(|(_, kept)| !kept) {
+            return Err(EngineError::Setting { name, rule: "must be more than 0" });
+        }
     }
     if settings.tick < TICK_MIN {
         let rule = "must be at least 100 microseconds";

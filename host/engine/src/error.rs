@@ -1,7 +1,7 @@
 //! What can go wrong, by whose fault. "The guest declined", "the guest broke" and "the host failed" are
 //! different types; the caller turns them into answers.
 
-use std::{fmt, io, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 use models::TableError;
 
@@ -167,6 +167,9 @@ pub enum LoadError {
     /// Not valid WebAssembly, or it uses a feature that is switched off.
     #[error("load the package: its code is not valid here")]
     Invalid(#[source] Cause),
+    /// Not compiled within the limits.
+    #[error("load the package: compile it")]
+    Compile(#[source] CompileError),
     /// Imports a part of WASI that is not there.
     #[error(
         "load the package: it imports {0}; of WASI a package may import cli, clocks, filesystem, io, random and sockets \
@@ -216,6 +219,63 @@ pub enum LoadError {
     /// The code does not answer a golden row, or broke while it started.
     #[error("load the package: it failed its first call")]
     FirstCall(#[source] ScoreError),
+}
+
+/// The child process gave no machine code.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The compiler does not start.
+    #[error("start the compiler {program}", program = program.display())]
+    Start {
+        /// What was started.
+        program: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It took too much processor time.
+    #[error(
+        "it took more than {limit:?} of processor time; when the package is to be trusted, raise compile_cpu_max"
+    )]
+    CpuTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// It took too much memory.
+    #[error(
+        "it took more than {limit} bytes of memory; when the package is to be trusted, raise compile_bytes_max"
+    )]
+    Memory {
+        /// The limit.
+        limit: u64,
+    },
+    /// It took too long.
+    #[error(
+        "it took longer than {limit:?}; when the package is to be trusted or the machine is busy, raise compile_time_max"
+    )]
+    WallTime {
+        /// The limit.
+        limit: Duration,
+    },
+    /// The compiler ended without an answer.
+    #[error("the compiler broke off ({status}), and said: {said}")]
+    Died {
+        /// How it ended.
+        status: String,
+        /// The last line that it wrote.
+        said: String,
+    },
+    /// The compiler's answer is none.
+    #[error("the compiler's answer cannot be used: {wrong}; it said: {said}")]
+    Answer {
+        /// What is wrong with it.
+        wrong: &'static str,
+        /// The last line that it wrote.
+        said: String,
+    },
+    /// The code is not valid. Callers see [`LoadError::Invalid`].
+    #[error("the code is not valid: {0}")]
+    Invalid(String),
 }
 
 /// A batch was not scored.

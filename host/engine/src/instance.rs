@@ -83,7 +83,7 @@ impl Template {
         store.set_hostcall_fuel(self.output_bytes);
         let instance = match self.pre.instantiate(&mut store) {
             Ok(instance) => instance,
-            Err(error) => return Err(StartError::Score(start_error(error, &store))),
+            Err(error) => return Err(start_error(error, &store)),
         };
         let exports = self
             .indices
@@ -99,6 +99,8 @@ impl Template {
 pub(crate) enum StartError {
     /// Its exports do not have the types of the contract.
     Types(Cause),
+    /// Every slot of the engine's pool is taken.
+    Full(Cause),
     /// It broke, or the host had no room for it.
     Score(ScoreError),
 }
@@ -180,16 +182,17 @@ pub(crate) fn broke(error: &wasmtime::Error, store: &Store<Host>) -> Broke {
     }
 }
 
-fn start_error(error: wasmtime::Error, store: &Store<Host>) -> ScoreError {
+fn start_error(error: wasmtime::Error, store: &Store<Host>) -> StartError {
     if error.is::<PoolConcurrencyLimitError>() {
-        ScoreError::Host(cause(error.context("all slots of the pool are taken; raise pool_slots")))
-    } else if error.is::<Trap>() || error.is::<Refused>() {
+        return StartError::Full(cause(error));
+    }
+    StartError::Score(if error.is::<Trap>() || error.is::<Refused>() {
         ScoreError::Broke(broke(&error, store))
     } else if store.data().refused {
         ScoreError::Broke(Broke::Memory)
     } else {
         ScoreError::Host(cause(error))
-    }
+    })
 }
 
 impl Host {
@@ -237,6 +240,7 @@ impl ResourceLimiter for Host {
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         if maximum.is_some_and(|maximum| desired > maximum) {
+            self.refused = true;
             return Ok(false);
         }
         let wanted = desired.saturating_sub(current) as u64;

@@ -71,33 +71,45 @@ pub(crate) fn start(settings: &EngineSettings) -> Result<(Engine, Placement), Ca
     }
 }
 
+/// A wasmtime that only compiles, on one thread, for instances that another process places so. Its machine code fits
+/// there, because a pool changes where instances lie and not how their code reaches their memory. It has no pool itself,
+/// which would take address space for nothing.
+pub(crate) fn compiler(placement: Placement) -> Result<Engine, Cause> {
+    let mut config = config(placement);
+    config.parallel_compilation(false);
+    Engine::new(&config).map_err(cause)
+}
+
 fn engine(settings: &EngineSettings, placement: Placement) -> wasmtime::Result<Engine> {
+    let mut config = config(placement);
+    config.max_wasm_stack(settings.stack_bytes);
+    if placement == Placement::Pool {
+        let slots = settings.pool_slots;
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(slots)
+            .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
+            .total_memories(slots)
+            .total_tables(slots.saturating_mul(TABLES))
+            .table_elements(TABLE_ELEMENTS);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    Engine::new(&config)
+}
+
+/// All that machine code depends on.
+fn config(placement: Placement) -> Config {
     let mut config = Config::new();
     for feature in OFF {
         config.wasm_features(feature, false);
     }
     config.epoch_interruption(true);
-    config.max_wasm_stack(settings.stack_bytes);
-    match placement {
-        Placement::Pool => {
-            let slots = settings.pool_slots;
-            let mut pool = PoolingAllocationConfig::new();
-            pool.total_component_instances(slots)
-                .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
-                .total_memories(slots)
-                .total_tables(slots.saturating_mul(TABLES))
-                .table_elements(TABLE_ELEMENTS);
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        }
-        Placement::Reserved => {}
-        Placement::Compact => {
-            config.memory_reservation(0);
-            config.memory_reservation_for_growth(0);
-            config.memory_guard_size(0);
-            config.memory_may_move(true);
-        }
+    if placement == Placement::Compact {
+        config.memory_reservation(0);
+        config.memory_reservation_for_growth(0);
+        config.memory_guard_size(0);
+        config.memory_may_move(true);
     }
-    Engine::new(&config)
+    config
 }
 
 /// Tries whether the address space holds a few instances.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use models::manifest::Manifest;
+use wasmtime::component::Component;
 
 use crate::engine::Shared;
 use crate::error::{Broke, Decline, LoadError, ScoreError};
@@ -35,7 +36,9 @@ struct Inner {
     manifest: Manifest,
     digest: Digest,
     template: Template,
-    pool: Pool,
+    pool: Arc<Pool>,
+    /// Held so that a package loaded again finds its machine code.
+    _component: Arc<Component>,
     limits: Limits,
     call_ticks: u64,
     start_ticks: u64,
@@ -48,6 +51,7 @@ impl Scorer {
         shared: Arc<Shared>,
         manifest: Manifest,
         digest: Digest,
+        component: Arc<Component>,
         template: Template,
         limits: Limits,
     ) -> Result<Self, LoadError> {
@@ -56,7 +60,8 @@ impl Scorer {
             call_ticks: shared.ticker.ticks(limits.call_deadline),
             start_ticks: shared.ticker.ticks(limits.start_deadline),
             rows_a_call: u32::try_from((limits.call_numbers / width).max(1)).unwrap_or(u32::MAX),
-            pool: Pool::new(limits.instances),
+            pool: Pool::new(limits.instances, &shared.crowd),
+            _component: component,
             shared,
             manifest,
             digest,
@@ -92,6 +97,12 @@ impl Scorer {
         self.inner.limits.instances
     }
 
+    /// Throws the idle instances away, for a package that is kept and not used. The next call makes a new one, which
+    /// takes it a fraction of a millisecond.
+    pub fn release_idle(&self) {
+        self.inner.pool.clear();
+    }
+
     /// Scores a batch: one finite prediction for each row, or none at all.
     ///
     /// Blocks the calling thread, for microseconds when the batch is small and an instance is warm. The thread needs
@@ -101,8 +112,8 @@ impl Scorer {
     ///
     /// [`ScoreError::Declined`] when the model does not score the batch; a batch whose numbers do not fit its rows is
     /// declined without asking the model. [`ScoreError::Broke`] when the model's code broke: its instance is thrown
-    /// away, and the next call gets another. [`ScoreError::Busy`] when no instance came free in time.
-    /// [`ScoreError::Host`] when the runtime had no room for an instance.
+    /// away, and the next call gets another. [`ScoreError::Busy`] when no instance came free in time, of this package
+    /// or, where the slots of the engine are fewer, of any. [`ScoreError::Host`] when the runtime failed.
     pub fn score(&self, batch: Batch<'_>) -> Result<Vec<f64>, ScoreError> {
         let answer = self.inner.score(batch);
         let counters = &self.inner.shared.counters;
@@ -174,16 +185,45 @@ impl Inner {
     }
 
     fn start(&self) -> Result<Instance, ScoreError> {
-        self.template.start(self.start_ticks).map_err(|error| match error {
-            StartError::Types(cause) => ScoreError::Host(cause),
+        self.start_in_a_slot().map_err(|error| match error {
+            StartError::Types(cause) | StartError::Full(cause) => ScoreError::Host(cause),
             StartError::Score(error) => error,
         })
     }
 
+    /// Makes an instance. When there is no slot for it, an idle instance of some scorer makes room, and when none is
+    /// idle the first that comes free.
+    fn start_in_a_slot(&self) -> Result<Instance, StartError> {
+        match self.template.start(self.start_ticks) {
+            Err(StartError::Full(_)) => {}
+            other => return other,
+        }
+        let Shared { crowd, counters, .. } = &*self.shared;
+        let until = Instant::now() + self.limits.wait;
+        let mut waiter = crowd.waiter();
+        loop {
+            let reclaimed = crowd.reclaim();
+            match self.template.start(self.start_ticks) {
+                Err(StartError::Full(_)) => {}
+                other => {
+                    count(&counters.reclaimed);
+                    return other;
+                }
+            }
+            // Somebody else was faster when one was reclaimed.
+            if (reclaimed || waiter.wait(until)) && Instant::now() < until {
+                continue;
+            }
+            let instances = self.shared.slots as usize;
+            return Err(StartError::Score(ScoreError::Busy { instances }));
+        }
+    }
+
     /// Everything that must hold before the package serves.
     fn prove(&self) -> Result<(), LoadError> {
-        let mut instance = self.template.start(self.start_ticks).map_err(|error| match error {
+        let mut instance = self.start_in_a_slot().map_err(|error| match error {
             StartError::Types(cause) => LoadError::Types(cause),
+            StartError::Full(cause) => LoadError::FirstCall(ScoreError::Host(cause)),
             StartError::Score(error) => LoadError::FirstCall(error),
         })?;
         let signature = instance.signature(self.call_ticks).map_err(LoadError::FirstCall)?;
@@ -209,10 +249,22 @@ impl Inner {
             return Ok(());
         }
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        // A fair share of the slots, where there are some; the first one is always kept.
+        let scorers = self.shared.crowd.scorers().max(1);
+        let share = match self.shared.slots as usize {
+            0 => usize::MAX,
+            slots => slots / scorers,
+        };
         let mut ready = vec![first];
         let warm = if self.template.imports_wasi() { 1 } else { processors };
-        for _ in 1..warm.min(self.limits.instances) {
-            ready.push(self.start().map_err(LoadError::FirstCall)?);
+        for _ in 1..warm.min(self.limits.instances).min(share) {
+            match self.template.start(self.start_ticks) {
+                Ok(instance) => ready.push(instance),
+                // Warmth is not worth another scorer's instance.
+                Err(StartError::Full(_)) => break,
+                Err(StartError::Types(cause)) => return Err(LoadError::Types(cause)),
+                Err(StartError::Score(error)) => return Err(LoadError::FirstCall(error)),
+            }
         }
         self.pool.fill(ready);
         Ok(())

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::compile::Compiler;
+
 /// Memory that a package may start with: its code's own and the model.
 pub const DECLARED_BYTES: u64 = 256 << 20;
 /// Memory that an instance may add to what it starts with.
@@ -38,12 +40,24 @@ pub const STACK_BYTES: usize = 256 << 10;
 /// How exact deadlines are.
 pub const TICK: Duration = Duration::from_millis(2);
 
+/// Processor time that compiling one package may take, in a child process. The stock scorer takes a fraction of a
+/// second and a whole interpreter of Python eight; a small board is several times slower.
+pub const COMPILE_CPU: Duration = Duration::from_secs(60);
+/// Memory that compiling one package may take, in a child process. It holds a model a few times over.
+pub const COMPILE_BYTES: u64 = 1 << 30;
+/// Time that compiling one package may take, in a child process. On a busy machine it is much more than the processor
+/// time, because compiling gives way to everything else.
+pub const COMPILE_TIME: Duration = Duration::from_secs(300);
+
 /// What an [`crate::Engine`] is told.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
     /// Folder for machine code of packages seen before. It is made when it does not exist, and must belong to
     /// this user alone. None compiles each package anew.
     pub cache: Option<PathBuf>,
+    /// The child process that makes machine code. None makes it in this process, without any limit: for packages that
+    /// one has made oneself.
+    pub compiler: Option<Compiler>,
     /// Slots of the pooling allocator, for instances of all packages together; 0 does without. Each slot takes 4 GiB
     /// of address space (not of memory); where that is short the engine does without by itself.
     pub pool_slots: u32,
@@ -169,7 +183,13 @@ impl Limits {
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { cache: None, pool_slots: POOL_SLOTS, stack_bytes: STACK_BYTES, tick: TICK }
+        Self {
+            cache: None,
+            compiler: None,
+            pool_slots: POOL_SLOTS,
+            stack_bytes: STACK_BYTES,
+            tick: TICK,
+        }
     }
 }
 

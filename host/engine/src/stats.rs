@@ -23,6 +23,10 @@ pub struct Stats {
     pub instances_live: u64,
     /// Instances that broke and were thrown away, by [`Broke::KINDS`].
     pub discarded: [u64; Broke::KINDS.len()],
+    /// Instances made in the place of another, because all slots were taken.
+    pub reclaimed: u64,
+    /// Packages whose machine code another scorer had.
+    pub shared: u64,
     /// Packages compiled.
     pub compiled: u64,
     /// Packages whose machine code came from the cache.
@@ -41,6 +45,8 @@ pub(crate) struct Counters {
     pub(crate) instances_created: AtomicU64,
     pub(crate) instances_gone: AtomicU64,
     pub(crate) discarded: [AtomicU64; Broke::KINDS.len()],
+    pub(crate) reclaimed: AtomicU64,
+    pub(crate) shared: AtomicU64,
     pub(crate) compiled: AtomicU64,
     pub(crate) cache_hits: AtomicU64,
     pub(crate) cache_refused: AtomicU64,
@@ -64,6 +70,8 @@ impl Counters {
             instances_created,
             instances_live: instances_created.saturating_sub(gone),
             discarded: self.discarded.each_ref().map(|counter| counter.load(Relaxed)),
+            reclaimed: self.reclaimed.load(Relaxed),
+            shared: self.shared.load(Relaxed),
             compiled: self.compiled.load(Relaxed),
             cache_hits: self.cache_hits.load(Relaxed),
             cache_refused: self.cache_refused.load(Relaxed),

@@ -104,7 +104,8 @@ impl Subject {
         let one = LimitSettings { instances: Some(1), ..limits.clone() };
         let (template, limits) = self.engine.template(&self.component, &one)?;
         let (manifest, digest): (_, Digest) = (package.manifest().clone(), package.digest());
-        Scorer::new(self.engine.shared(), manifest, digest, template, limits).map(drop)
+        let component = Arc::new(self.component.clone());
+        Scorer::new(self.engine.shared(), manifest, digest, component, template, limits).map(drop)
     }
 }
 
@@ -130,6 +131,7 @@ impl Linked {
         let ticks = self.shared.ticker.ticks(self.limits.start_deadline);
         let instance = self.template.start(ticks).map_err(|error| match error {
             StartError::Types(cause) => LoadError::Types(cause),
+            StartError::Full(cause) => LoadError::FirstCall(ScoreError::Host(cause)),
             StartError::Score(error) => LoadError::FirstCall(error),
         })?;
         Ok(Probe { linked: self, instance })

@@ -41,6 +41,13 @@ struct Place {
     bytes: usize,
 }
 
+impl ReadBody {
+    /// The same bytes, out of the crowd.
+    pub(crate) fn uncounted(self) -> Self {
+        Self { bytes: self.bytes, _place: None }
+    }
+}
+
 impl Crowd {
     pub(crate) fn new(limit: usize) -> Self {
         Self { bytes: AtomicUsize::new(0), limit }

@@ -33,6 +33,10 @@ pub(crate) enum Fault {
     Declined(Declined),
 
     // Nobody's: come again.
+    /// The deployment has no model, because none of its packages could be loaded.
+    NoModel,
+    /// An operator has told the deployment, or the gateway, to take no requests.
+    Draining,
     /// Every instance of the model is taken.
     Busy,
     /// Too many large bodies in memory.
@@ -118,7 +122,9 @@ impl Fault {
     pub(crate) fn is_callers(&self) -> bool {
         !matches!(
             self,
-            Self::Busy
+            Self::NoModel
+                | Self::Draining
+                | Self::Busy
                 | Self::Crowded
                 | Self::Late
                 | Self::NotDurable

@@ -1,17 +1,15 @@
 //! The gateway as the program sees it.
 
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc};
 
 use tokio::net::TcpListener;
 
 use crate::{
-    deployment::{Deployment, Serving},
+    fleet::{ChangeError, Fleet, FleetPlan, Follower, Operations, Shadow, StoreError},
     metrics::{ChannelProbe, Rooms},
     recorder::{Disk, Keep},
-    schema::SchemaError,
-    scoring::Package,
     server::{self, DrainReport},
-    settings::GatewaySettings,
+    settings::{FleetSettings, GatewaySettings},
     state::State,
 };
 
@@ -29,53 +27,86 @@ pub enum GatewayError {
         /// The rule that it breaks.
         rule: &'static str,
     },
-    /// The deployment's features cannot be bound by name.
+    /// A deployment of the settings does not start.
     #[error("serve deployment {id:?}")]
-    Schema {
+    Deployment {
         /// The deployment.
         id: String,
         /// Why.
         #[source]
-        source: SchemaError,
+        source: ChangeError,
     },
+    /// The state folder cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder of packages cannot be followed.
+    #[error("follow the models folder {path}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("start a thread")]
+    Thread(#[source] io::Error),
 }
 
-/// A gateway that is ready to serve one deployment.
+/// A gateway that is ready to serve.
 #[derive(Debug)]
 pub struct Gateway {
     state: Arc<State>,
+    follower: Option<Follower>,
 }
 
 impl Gateway {
-    /// Puts a gateway together. Without an outbox nothing is recorded. `engine` and `channels` are asked at each
-    /// scrape of `/metrics`.
+    /// Puts a gateway together and loads its packages. Without an outbox nothing is recorded. `engine` and `channels` are
+    /// asked at each scrape of `/metrics`.
     ///
     /// # Errors
     ///
-    /// When a setting makes no sense, or when the model's features cannot be bound by name.
+    /// When a setting makes no sense, when a deployment of the settings does not start, and when a folder cannot be used.
     pub fn new(
-        deployment: Deployment,
+        plan: FleetPlan,
         engine: engine::Engine,
         outbox: Option<spool::Outbox>,
         channels: ChannelProbe,
         settings: GatewaySettings,
     ) -> Result<Self, GatewayError> {
         let outbox = outbox.map(|outbox| Box::new(Disk(outbox)) as Box<dyn Keep>);
-        let Deployment { id, model_id, scorer, settings: of_deployment } = deployment;
-        let package = Box::new(Package(scorer));
-        let serving = Serving::new(id.clone(), model_id, package, of_deployment)
-            .map_err(|source| GatewayError::Schema { id, source })?;
-        Self::assemble(serving, Some(Rooms { engine, channels }), outbox, settings)
+        let folder = plan.folder.clone();
+        plan.settings.check()?;
+        let (operations, plans) = Operations::open(engine.clone(), plan)?;
+        let rooms = Some(Rooms { engine, channels });
+        let mut gateway = Self::assemble(operations, rooms, outbox, settings)?;
+        let fleet = gateway.fleet();
+        fleet.start(&plans, folder.is_some())?;
+        gateway.follower = match folder {
+            Some(path) => {
+                Some(fleet.follow(&path).map_err(|source| GatewayError::Folder { path, source })?)
+            }
+            None => None,
+        };
+        Ok(gateway)
     }
 
     pub(crate) fn assemble(
-        serving: Serving,
+        operations: Operations,
         rooms: Option<Rooms>,
         outbox: Option<Box<dyn Keep>>,
         settings: GatewaySettings,
     ) -> Result<Self, GatewayError> {
         settings.check()?;
-        Ok(Self { state: Arc::new(State::new(settings, serving, rooms, outbox)) })
+        let shadow = Shadow::start(&operations.settings).map_err(GatewayError::Thread)?;
+        let state = Arc::new(State::new(settings, operations, shadow, rooms, outbox));
+        Ok(Self { state, follower: None })
+    }
+
+    /// The deployments, to look at and to change.
+    #[must_use]
+    pub fn fleet(&self) -> Fleet {
+        Fleet::of(&self.state)
     }
 
     /// Serves on all `listeners` until `shutdown` completes, then finishes what is open, for
@@ -87,7 +118,9 @@ impl Gateway {
         listeners: Vec<TcpListener>,
         shutdown: impl Future<Output = ()>,
     ) -> DrainReport {
-        server::serve(self.state, listeners, shutdown).await
+        let report = server::serve(self.state, listeners, shutdown).await;
+        drop(self.follower);
+        report
     }
 }
 
@@ -106,10 +139,30 @@ impl GatewaySettings {
             ),
             ("header_time", "must not be zero", !self.header_time.is_zero()),
         ];
-        match rules.into_iter().find(|(_, _, kept)| !kept) {
-            Some((name, rule, _)) => Err(GatewayError::Setting { name, rule }),
-            None => Ok(()),
-        }
+        broken(rules)
+    }
+}
+
+impl FleetSettings {
+    /// Names the first setting that makes no sense.
+    fn check(&self) -> Result<(), GatewayError> {
+        let share = self.shadow_cpu;
+        broken([
+            ("deployments", "must be at least 1", self.deployments > 0),
+            ("versions", "must be at least 2, or there is none to go back to", self.versions >= 2),
+            ("shadow_cpu", "must be above 0 and at most 1", share > 0.0 && share <= 1.0),
+            ("watch.faults", "must be from 0 to 1", (0.0..=1.0).contains(&self.watch.faults)),
+        ])
+    }
+}
+
+/// The first rule that is not kept, as an error.
+fn broken<const N: usize>(
+    rules: [(&'static str, &'static str, bool); N],
+) -> Result<(), GatewayError> {
+    match rules.into_iter().find(|(_, _, kept)| !kept) {
+        Some((name, rule, _)) => Err(GatewayError::Setting { name, rule }),
+        None => Ok(()),
     }
 }
 

@@ -52,15 +52,17 @@ mod schema;
 mod scoring;
 mod server;
 pub mod settings;
+mod source;
 mod state;
 
-pub use deployment::Deployment;
 pub use file::{FileError, FileRows};
 pub use gateway::{Gateway, GatewayError};
 pub use metrics::ChannelProbe;
 pub use schema::SchemaError;
 pub use server::DrainReport;
-pub use settings::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
+pub use settings::{
+    DeploymentSettings, FleetSettings, GatewaySettings, RecordClass, UnknownNames, WatchSettings,
+};
 
 #[cfg(test)]
 mod tests;

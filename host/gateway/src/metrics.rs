@@ -1,6 +1,7 @@
 //! What the gateway counts. A request touches a handful of atomics and no label; labels are put together when
 //! somebody asks for `/metrics`.
 
+mod deployments;
 mod expose;
 mod name;
 mod rooms;

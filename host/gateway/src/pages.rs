@@ -9,24 +9,23 @@ use spool::ChannelStatus;
 use crate::{
     answer::{self, Answer},
     fault::Fault,
+    fleet::{Readiness, Slot},
     metrics,
-    settings::RecordClass,
     state::State,
 };
 
 /// What can be called here.
 pub(crate) fn index(state: &Arc<State>) -> Result<Answer, Fault> {
-    let serving = &state.serving;
     page(
         StatusCode::OK,
         &json!({
             "service": "outpost gateway",
             "version": env!("CARGO_PKG_VERSION"),
-            "deployment": serving.id,
-            "model": serving.digest,
+            "default": state.slots.load().default().map(|slot| &*slot.id),
+            "deployments": deployments(state),
             "call": {
                 "predict": "GET or POST /predict with features as query, form, JSON or CSV",
-                "deployment": format!("GET or POST /deployments/{}/predict", serving.id),
+                "deployment": "GET or POST /deployments/{id}/predict",
                 "health": "GET /healthz",
                 "readiness": "GET /readyz",
                 "metrics": "GET /metrics",
@@ -35,42 +34,35 @@ pub(crate) fn index(state: &Arc<State>) -> Result<Answer, Fault> {
     )
 }
 
+/// Which package serves where.
+fn deployments(state: &State) -> Vec<serde_json::Value> {
+    let slots = state.slots.load();
+    let one = |slot: &Arc<Slot>| {
+        let lineup = slot.lineup.load();
+        json!({
+            "id": &*slot.id,
+            "model": lineup.champion.as_ref().map(|champion| &champion.serving.digest),
+        })
+    };
+    slots.sorted().into_iter().map(one).collect()
+}
+
 /// The process lives.
 pub(crate) fn health(_: &Arc<State>) -> Result<Answer, Fault> {
     page(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
 /// Requests may come: 200, or 503 with the reasons.
-///
-/// An outbox that does not take records stops only deployments whose answers wait for it; the others go on scoring, count
-/// what they cannot record, and say so here.
 pub(crate) fn ready(state: &Arc<State>) -> Result<Answer, Fault> {
-    let mut reasons = Vec::new();
-    let mut warnings = Vec::new();
-    if state.is_draining() {
-        reasons.push("the gateway is shutting down".to_owned());
-    }
-    if let Some(trouble) = state.outbox.as_ref().and_then(|outbox| outbox.trouble()) {
-        let list = match state.serving.settings.record_class {
-            RecordClass::Durable => &mut reasons,
-            RecordClass::Observe => &mut warnings,
-        };
-        list.push(format!("outbox: {trouble}"));
-    }
     let channels = state.rooms.as_ref().map(|rooms| (rooms.channels)()).unwrap_or_default();
-    for channel in &channels {
-        if let Some(why) = &channel.paused {
-            warnings.push(format!("channel {}: {why}", channel.channel));
-        }
-    }
+    let Readiness { reasons, warnings } = Readiness::of(state, &channels);
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     page(
         status,
         &json!({
             "ready": ready,
-            "deployment": state.serving.id,
-            "model": state.serving.digest,
+            "deployments": deployments(state),
             "reasons": reasons,
             "warnings": warnings,
             "channels": channels.iter().map(channel).collect::<Vec<_>>(),

@@ -5,7 +5,6 @@
 //! instance is taken, on a task of its own, which a vanished client does not stop. So whatever was scored is recorded.
 
 use std::{
-    borrow::Cow,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -14,24 +13,26 @@ use hyper::{
     Method, Request, StatusCode,
     body::{Body, Incoming},
     header::HeaderName,
-    http::{request::Parts, uri::PathAndQuery},
+    http::request::Parts,
 };
-use record::Outcome;
+use record::{Outcome, Role};
 use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
 use crate::{
     answer::{self, Answer},
     batch::{Batch, Rows},
-    body::{self, ReadBody},
+    body,
     deployment::Serving,
     door::Door,
-    fault::{BadRequest, Fault, Reason},
+    fault::Fault,
+    fleet::{Champion, Fleet, Lineup, Pick, ShadowJob, Slot, Verdict, Watch},
     metrics::Inflight,
     problem::Problem,
     recorder::{self, Finished, Scored, Ticket},
     request_id::RequestId,
-    settings::{ASSOCIATION_ID_CHARS, INLINE_BODY_BYTES, RecordClass},
+    settings::{INLINE_BODY_BYTES, RecordClass, UnknownNames},
+    source::{Source, association_ids},
     state::State,
 };
 
@@ -42,24 +43,35 @@ const X_MODEL_DIGEST: HeaderName = HeaderName::from_static("x-model-digest");
 #[derive(Debug)]
 struct Job {
     state: Arc<State>,
-    serving: Arc<Serving>,
+    slot: Arc<Slot>,
+    /// Who took part when it came; a change in between does not matter to it.
+    lineup: Arc<Lineup>,
     request_id: RequestId,
     started: Instant,
     timestamp_us: i64,
     _inflight: Inflight,
 }
 
-/// Rows as they came.
-#[derive(Debug)]
-enum Source {
-    Query(PathAndQuery),
-    Body(Door, ReadBody),
-}
-
-/// An answer, and what it may have to wait for.
+/// An answer, what it may have to wait for, and what scores along.
 struct Done {
     answer: Answer,
     record: Recorded,
+    given: Option<Given>,
+}
+
+/// What was answered, for those who score along.
+struct Given {
+    role: Role,
+    predictions: Vec<f64>,
+    took: Duration,
+}
+
+/// What a package gave for a batch.
+struct Gave<'a> {
+    serving: &'a Arc<Serving>,
+    role: Role,
+    predictions: Vec<f64>,
+    took: Duration,
 }
 
 enum Recorded {
@@ -72,7 +84,8 @@ enum Recorded {
 /// Answers a request for predictions.
 pub(crate) async fn predict(
     state: &Arc<State>,
-    serving: &Arc<Serving>,
+    slot: Arc<Slot>,
+    lineup: Arc<Lineup>,
     request: Request<Incoming>,
 ) -> Answer {
     let (parts, mut body) = request.into_parts();
@@ -84,7 +97,8 @@ pub(crate) async fn predict(
     };
     let job = Job {
         state: Arc::clone(state),
-        serving: Arc::clone(serving),
+        slot,
+        lineup,
         request_id: request_id.clone(),
         started: Instant::now(),
         timestamp_us: now_us(),
@@ -155,12 +169,10 @@ async fn settle(state: &State, request_id: &RequestId, done: Done) -> Answer {
 impl Job {
     /// Scores here or elsewhere.
     async fn dispatch(self, source: Source) -> Done {
-        if source.len() <= INLINE_BODY_BYTES
-            && !self.serving.is_slow()
-            && let Ok(_instance) = self.serving.instances.try_acquire()
-        {
-            return self.run(&source);
-        }
+        let source = match self.inline(source) {
+            Ok(done) => return done,
+            Err(source) => source,
+        };
         let job = Arc::new(self);
         let task = tokio::spawn(elsewhere(Arc::clone(&job), source, job.state.working()));
         match task.await {
@@ -169,64 +181,202 @@ impl Job {
         }
     }
 
-    /// Decodes, scores, answers and records, without a pause.
-    fn run(&self, source: &Source) -> Done {
-        let rows = Rows::new(
-            &self.serving.schema,
-            self.serving.settings.unknown_names,
-            self.state.settings.rows,
-        );
-        match source.decode(rows).map_err(Fault::from).and_then(|batch| self.score(batch, source)) {
-            Ok(done) => done,
-            Err(fault) => self.refuse(&fault),
+    /// Answers on this thread, when the body is small, the model is quick and an instance of it is free.
+    fn inline(&self, source: Source) -> Result<Done, Source> {
+        let alone = self.lineup.canary.is_none();
+        if source.len() > INLINE_BODY_BYTES || (alone && self.champion().serving.pace.is_slow()) {
+            return Err(source);
         }
+        let batch = match self.decode(&self.champion().serving, &source) {
+            Ok(batch) => batch,
+            Err(fault) => return Ok(self.refuse(&fault)),
+        };
+        let pick = self.pick(&batch);
+        if pick.serving.pace.is_slow() {
+            return Err(source);
+        }
+        let Ok(_instance) = pick.serving.instances.try_acquire() else { return Err(source) };
+        let done = self.finish(pick, &batch, &source);
+        Ok(self.shadow(done, source))
     }
 
-    fn score(&self, batch: Batch<'_>, source: &Source) -> Result<Done, Fault> {
-        let association_ids = self.association_ids(&batch)?;
-        let started = Instant::now();
-        let predictions = self.serving.scorer.score(batch.rows, &batch.numbers);
-        if source.len() <= INLINE_BODY_BYTES {
-            self.serving.took(started.elapsed());
+    /// Decodes, scores, answers and records, without a pause.
+    fn run(&self, source: Source) -> Done {
+        let done = match self.decode(&self.champion().serving, &source) {
+            Ok(batch) => self.finish(self.pick(&batch), &batch, &source),
+            Err(fault) => self.refuse(&fault),
+        };
+        self.shadow(done, source)
+    }
+
+    fn champion(&self) -> &Champion {
+        self.lineup.champion.as_ref().expect("a request is let in where there is a champion")
+    }
+
+    fn decode<'b>(&self, serving: &Serving, source: &'b Source) -> Result<Batch<'b>, Fault> {
+        self.decode_with(serving, serving.settings.unknown_names, source)
+    }
+
+    /// For one who is asked in another's place: a field that it does not know may be the other's.
+    fn decode_leniently<'b>(
+        &self,
+        serving: &Serving,
+        source: &'b Source,
+    ) -> Result<Batch<'b>, Fault> {
+        self.decode_with(serving, UnknownNames::Ignore, source)
+    }
+
+    fn decode_with<'b>(
+        &self,
+        serving: &Serving,
+        names: UnknownNames,
+        source: &'b Source,
+    ) -> Result<Batch<'b>, Fault> {
+        Ok(source.decode(Rows::new(&serving.schema, names, self.state.settings.rows))?)
+    }
+
+    /// Who is to answer. With a canary the first row's association id decides, so that what belongs together is
+    /// answered by one model; else the request's id.
+    fn pick(&self, batch: &Batch<'_>) -> Pick<'_> {
+        if let Some(canary) = &self.lineup.canary {
+            let key = match batch.association_ids.first() {
+                Some(Some(id)) => id,
+                _ => self.request_id.as_str(),
+            };
+            if canary.takes(key) {
+                return canary.pick();
+            }
         }
-        let predictions = predictions?;
+        self.champion().pick()
+    }
+
+    /// Scores, answers and records. `batch` is as the champion reads it.
+    fn finish(&self, pick: Pick<'_>, batch: &Batch<'_>, source: &Source) -> Done {
+        // A canary with other features reads the rows itself, and so may the one who stands in for it.
+        let champion = &self.champion().serving;
+        let own;
+        let mut read = batch;
+        if !Arc::ptr_eq(pick.serving, champion)
+            && !pick.serving.schema.same_layout(&champion.schema)
+        {
+            match self.decode_leniently(pick.serving, source) {
+                Ok(batch) => {
+                    own = batch;
+                    read = &own;
+                }
+                // What it cannot read is the champion's to answer.
+                Err(_) => return self.finish(self.champion().pick(), batch, source),
+            }
+        }
+        let ids = match association_ids(self.request_id.as_str(), read) {
+            Ok(ids) => ids,
+            Err(bad) => return self.refuse(&bad.into()),
+        };
+        let gave = match self.score(pick, read, source) {
+            Ok(gave) => gave,
+            Err(fault) => return self.refuse_by(pick, &fault),
+        };
         let metrics = &self.state.metrics;
-        metrics.scored(batch.rows, batch.unknown_names);
+        metrics.scored(read.rows, read.unknown_names);
+        let Gave { serving, role, predictions, took } = gave;
         let request_id = self.request_id.as_str();
-        let text =
-            answer::predictions(request_id, &self.serving.target, &association_ids, &predictions);
+        let text = answer::predictions(request_id, &serving.target, &ids, &predictions);
         let mut answer = answer::json(StatusCode::OK, text);
         answer::identify(&mut answer, &self.request_id);
-        answer.headers_mut().insert(X_MODEL_DIGEST, self.serving.digest_header.clone());
-        let scored =
-            Scored { batch: &batch, predictions: &predictions, association_ids: &association_ids };
-        let record = self.record(Outcome::Ok, StatusCode::OK, Some(scored));
-        Ok(Done { answer, record })
+        answer.headers_mut().insert(X_MODEL_DIGEST, serving.digest_header.clone());
+        // Whoever stood in may have read the rows in another way; the record has them as it did.
+        let other;
+        let mut recorded = read;
+        if !serving.schema.same_layout(&pick.serving.schema)
+            && let Ok(batch) = self.decode_leniently(serving, source)
+        {
+            other = batch;
+            recorded = &other;
+        }
+        let scored = Scored { batch: recorded, predictions: &predictions, association_ids: &ids };
+        let record = self.record(serving, role, Outcome::Ok, StatusCode::OK, Some(scored));
+        Done { answer, record, given: Some(Given { role, predictions, took }) }
     }
 
-    /// A row's own id, else the request's, with the row's number where there are several.
-    fn association_ids<'a>(&'a self, batch: &'a Batch<'_>) -> Result<Vec<Cow<'a, str>>, Fault> {
-        let request_id = self.request_id.as_str();
-        let mut ids = Vec::with_capacity(batch.rows as usize);
-        for row in 0..batch.rows {
-            ids.push(match batch.association_ids.get(row as usize) {
-                Some(Some(id)) => Cow::Borrowed(&**id),
-                _ if batch.rows == 1 => Cow::Borrowed(request_id),
-                _ => {
-                    let id = format!("{request_id}-{row}");
-                    if id.len() > ASSOCIATION_ID_CHARS {
-                        let reason = Reason::AssociationIdTooLong;
-                        return Err(BadRequest { field: None, row: Some(row), reason }.into());
-                    }
-                    Cow::Owned(id)
-                }
+    /// Asks the one who was picked; while that one is new, its predecessor stands in where it fails.
+    fn score<'a>(
+        &'a self,
+        pick: Pick<'a>,
+        batch: &Batch<'_>,
+        source: &Source,
+    ) -> Result<Gave<'a>, Fault> {
+        let small = source.len() <= INLINE_BODY_BYTES;
+        let Pick { serving, role, watch } = pick;
+        let (result, took) = serving.score(batch.rows, &batch.numbers, small);
+        let Some(watch) = watch else {
+            return result.map(|predictions| Gave { serving, role, predictions, took });
+        };
+        let fault = match result {
+            Ok(predictions) => {
+                self.watched(watch, pick, watch.is_late(took));
+                return Ok(Gave { serving, role, predictions, took });
+            }
+            Err(fault @ (Fault::Declined(_) | Fault::Overran | Fault::Broke(_))) => fault,
+            // It was not asked.
+            Err(fault) => return Err(fault),
+        };
+        let fallback = &watch.fallback;
+        let (saved, took) = if watch.same_layout {
+            fallback.score(batch.rows, &batch.numbers, small)
+        } else {
+            match self.decode_leniently(fallback, source) {
+                Ok(batch) => fallback.score(batch.rows, &batch.numbers, small),
+                Err(fault) => (Err(fault), Duration::ZERO),
+            }
+        };
+        // A row that both decline is the caller's affair.
+        let declined = matches!(fault, Fault::Declined(_));
+        self.watched(watch, pick, saved.is_ok() || !declined);
+        match saved {
+            Ok(predictions) => {
+                self.note_broken(&fault);
+                Ok(Gave { serving: fallback, role: Role::Champion, predictions, took })
+            }
+            Err(_) => Err(fault),
+        }
+    }
+
+    /// One more request of a new package; what follows from it is somebody else's work.
+    fn watched(&self, watch: &Watch, pick: Pick<'_>, fault: bool) {
+        let verdict = watch.note(fault);
+        if verdict == Verdict::Wait {
+            return;
+        }
+        let fleet = Fleet::of(&self.state);
+        let (slot, digest, role) = (Arc::clone(&self.slot), pick.serving.digest.clone(), pick.role);
+        tokio::task::spawn_blocking(move || fleet.judged(&slot, &digest, role, verdict));
+    }
+
+    /// Hands an answered request to those who score along.
+    fn shadow(&self, mut done: Done, source: Source) -> Done {
+        if let Some(Given { role, predictions, took }) = done.given.take()
+            && self.lineup.is_shadowed(role)
+        {
+            self.state.shadow.offer(ShadowJob {
+                state: Arc::clone(&self.state),
+                lineup: Arc::clone(&self.lineup),
+                source: source.kept(),
+                answered: role,
+                predictions,
+                took,
+                request_id: self.request_id.clone(),
+                timestamp_us: self.timestamp_us,
             });
         }
-        Ok(ids)
+        done
     }
 
     /// Answers with a problem, and records it.
     fn refuse(&self, fault: &Fault) -> Done {
+        self.refuse_by(self.champion().pick(), fault)
+    }
+
+    fn refuse_by(&self, pick: Pick<'_>, fault: &Fault) -> Done {
         let problem = Problem::of(fault);
         let status = problem.kind.status();
         self.state.metrics.refused(problem.kind);
@@ -234,22 +384,34 @@ impl Job {
             Fault::Host(cause) => {
                 error!(error = %cause, request_id = self.request_id.as_str(), "Request failed");
             }
-            Fault::Broke(cause) => {
-                warn!(error = %cause, request_id = self.request_id.as_str(), "Model broke");
-            }
             Fault::BodyBroken(cause) => {
                 debug!(error = %cause, request_id = self.request_id.as_str(), "Body broke off");
             }
-            _ => {}
+            _ => self.note_broken(fault),
         }
         let outcome = if fault.is_callers() { Outcome::UserError } else { Outcome::SystemError };
-        self.record(outcome, status, None);
-        Done { answer: answer::problem(fault, &problem, &self.request_id), record: Recorded::Free }
+        self.record(pick.serving, pick.role, outcome, status, None);
+        let answer = answer::problem(fault, &problem, &self.request_id);
+        Done { answer, record: Recorded::Free, given: None }
     }
 
-    fn record(&self, outcome: Outcome, status: StatusCode, scored: Option<Scored<'_>>) -> Recorded {
+    fn note_broken(&self, fault: &Fault) {
+        if let Fault::Broke(cause) = fault {
+            warn!(error = %cause, request_id = self.request_id.as_str(), "Model broke");
+        }
+    }
+
+    fn record(
+        &self,
+        serving: &Serving,
+        role: Role,
+        outcome: Outcome,
+        status: StatusCode,
+        scored: Option<Scored<'_>>,
+    ) -> Recorded {
         let time = self.started.elapsed();
         self.state.metrics.took(time);
+        self.slot.traffic.answered(time, outcome == Outcome::SystemError);
         let Some(outbox) = &self.state.outbox else { return Recorded::Free };
         let finished = Finished {
             timestamp_us: self.timestamp_us,
@@ -257,13 +419,14 @@ impl Job {
             request_id: self.request_id.as_str(),
             outcome,
             status: status.as_u16(),
+            role,
             scored,
         };
         // Only a prediction waits for its record: an answer without one has nothing that could be lost.
         let durable =
-            self.serving.settings.record_class == RecordClass::Durable && outcome == Outcome::Ok;
+            serving.settings.record_class == RecordClass::Durable && outcome == Outcome::Ok;
         let mut recorded = Recorded::Free;
-        recorder::encode(&self.serving, &finished, outbox.max_record_bytes(), |part| {
+        recorder::encode(serving, &finished, outbox.max_record_bytes(), |part| {
             if !durable {
                 // The outbox counts what it refuses.
                 outbox.observe(part);
@@ -280,7 +443,7 @@ impl Job {
 async fn elsewhere(job: Arc<Job>, source: Source, _working: crate::state::Working) -> Done {
     let left = job.state.settings.request_time.saturating_sub(job.started.elapsed());
     let wait = job.state.settings.queue_time.min(left);
-    let instances = Arc::clone(&job.serving.instances);
+    let instances = Arc::clone(&job.champion().serving.instances);
     let instance = match timeout(wait, instances.acquire_owned()).await {
         Ok(Ok(instance)) => instance,
         Ok(Err(closed)) => return job.refuse(&Fault::Host(Box::new(closed))),
@@ -292,7 +455,7 @@ async fn elsewhere(job: Arc<Job>, source: Source, _working: crate::state::Workin
         let done = if scoring.started.elapsed() > scoring.state.settings.request_time {
             scoring.refuse(&Fault::Late)
         } else {
-            scoring.run(&source)
+            scoring.run(source)
         };
         drop(instance);
         done
@@ -300,22 +463,6 @@ async fn elsewhere(job: Arc<Job>, source: Source, _working: crate::state::Workin
     match run.await {
         Ok(done) => done,
         Err(panic) => job.refuse(&Fault::Host(Box::new(panic))),
-    }
-}
-
-impl Source {
-    fn len(&self) -> usize {
-        match self {
-            Self::Query(query) => query.as_str().len(),
-            Self::Body(_, body) => body.bytes.len(),
-        }
-    }
-
-    fn decode<'b>(&'b self, rows: Rows<'_, 'b>) -> Result<Batch<'b>, BadRequest> {
-        match self {
-            Self::Query(query) => Door::Form.decode(query.query().unwrap_or("").as_bytes(), rows),
-            Self::Body(door, body) => door.decode(&body.bytes, rows),
-        }
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     TooManyRows,
     TooSlow,
     Declined,
+    NoModel,
+    Draining,
     Busy,
     Late,
     NotDurable,
@@ -56,7 +58,7 @@ pub(crate) struct Problem {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BadRequestId,
@@ -71,6 +73,8 @@ impl Kind {
         Self::TooManyRows,
         Self::TooSlow,
         Self::Declined,
+        Self::NoModel,
+        Self::Draining,
         Self::Busy,
         Self::Late,
         Self::NotDurable,
@@ -102,6 +106,8 @@ impl Kind {
             Self::Declined => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "declined", "Declined by the model")
             }
+            Self::NoModel => (StatusCode::SERVICE_UNAVAILABLE, "no-model", "No model"),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining", "Taking no requests"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy", "Busy"),
             Self::Late => (StatusCode::GATEWAY_TIMEOUT, "late", "Out of time"),
             Self::NotDurable => {
@@ -132,7 +138,17 @@ impl Problem {
             Fault::NoRoute => {
                 (Kind::NotFound, "nothing is served here; GET / lists what is".to_owned())
             }
-            Fault::NoDeployment => (Kind::NotFound, "no deployment has this id".to_owned()),
+            Fault::NoDeployment => (
+                Kind::NotFound,
+                "no deployment has this id; GET / lists those that there are".to_owned(),
+            ),
+            Fault::NoModel => (
+                Kind::NoModel,
+                "the deployment has no model: its packages could not be loaded".to_owned(),
+            ),
+            Fault::Draining => {
+                (Kind::Draining, "takes no requests for now; ask another gateway".to_owned())
+            }
             Fault::Method { allow } => {
                 (Kind::MethodNotAllowed, format!("this path takes only {allow}"))
             }

@@ -6,7 +6,7 @@
 
 use std::{borrow::Cow, fmt, future::Future, ops::Range, pin::Pin};
 
-use record::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+use record::{Column, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
 use spool::{Class, OutboxState};
 
 use crate::{batch::Batch, deployment::Serving, privacy::VALUE_BYTES};
@@ -39,6 +39,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) outcome: Outcome,
     pub(crate) status: u16,
+    pub(crate) role: Role,
     pub(crate) scored: Option<Scored<'a>>,
 }
 
@@ -95,6 +96,8 @@ fn one(
             part,
             rows,
         }),
+        model_digest: serving.model_digest,
+        role: finished.role,
     };
     record.encode(out);
 }
@@ -147,7 +150,7 @@ fn fitting(
     const NUMBER: usize = 10;
     let schema = &serving.schema;
     let names: usize = schema.inputs().iter().map(|input| input.name.len() + 2 * NUMBER).sum();
-    let head = 16 * NUMBER + serving.id.len() + serving.model_id.len() + finished.request_id.len();
+    let head = 20 * NUMBER + serving.id.len() + serving.model_id.len() + finished.request_id.len();
     let mut left = max_bytes.saturating_sub(names + head);
     let categories = schema.categories();
     // What takes the place of a private value may be longer than the value.

@@ -1,12 +1,13 @@
 //! Which path is answered by what.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use hyper::{Method, Request, body::Incoming};
 
 use crate::{
     answer::{self, Answer},
     fault::Fault,
+    fleet::Slot,
     metrics::Route,
     pages,
     predict::predict,
@@ -19,7 +20,10 @@ use crate::{
 pub(crate) async fn answer(state: &Arc<State>, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
     let (route, answer) = match path {
-        "/predict" => (Route::Predict, predicted(state, Some(&state.serving), request).await),
+        "/predict" => {
+            let slot = state.slots.load().default().cloned();
+            (Route::Predict, predicted(state, slot, request).await)
+        }
         "/" => (Route::Index, page(state, &request, pages::index)),
         "/healthz" => (Route::Health, page(state, &request, pages::health)),
         "/readyz" => (Route::Ready, page(state, &request, pages::ready)),
@@ -28,8 +32,8 @@ pub(crate) async fn answer(state: &Arc<State>, request: Request<Incoming>) -> An
             match path.strip_prefix("/deployments/").and_then(|rest| rest.strip_suffix("/predict"))
             {
                 Some(id) if !id.is_empty() && !id.contains('/') => {
-                    let serving = state.deployment(id);
-                    (Route::Predict, predicted(state, serving, request).await)
+                    let slot = state.slots.load().get(id).cloned();
+                    (Route::Predict, predicted(state, slot, request).await)
                 }
                 _ => (Route::Other, refuse(state, &request, &Fault::NoRoute)),
             }
@@ -41,14 +45,21 @@ pub(crate) async fn answer(state: &Arc<State>, request: Request<Incoming>) -> An
 
 async fn predicted(
     state: &Arc<State>,
-    serving: Option<&Arc<crate::deployment::Serving>>,
+    slot: Option<Arc<Slot>>,
     request: Request<Incoming>,
 ) -> Answer {
-    let Some(serving) = serving else { return refuse(state, &request, &Fault::NoDeployment) };
+    let Some(slot) = slot else { return refuse(state, &request, &Fault::NoDeployment) };
     if !matches!(*request.method(), Method::GET | Method::POST) {
         return refuse(state, &request, &Fault::Method { allow: "GET, POST" });
     }
-    predict(state, serving, request).await
+    if state.paused.load(Relaxed) || slot.draining.load(Relaxed) {
+        return refuse(state, &request, &Fault::Draining);
+    }
+    let lineup = slot.lineup.load_full();
+    match lineup.champion {
+        Some(_) => predict(state, slot, lineup, request).await,
+        None => refuse(state, &request, &Fault::NoModel),
+    }
 }
 
 /// Answers a `GET` or `HEAD` with a page; hyper leaves the body of a `HEAD` out.

@@ -26,7 +26,7 @@ pub(crate) struct Schema {
 }
 
 /// One feature.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Input {
     pub(crate) name: Box<str>,
     /// None for a number.
@@ -34,7 +34,7 @@ pub(crate) struct Input {
 }
 
 /// What a categorical feature adds.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Category {
     /// Its place among the categorical features.
     pub(crate) place: usize,
@@ -87,6 +87,11 @@ impl Schema {
             return Err(SchemaError::AssociationId(association_id_column.to_owned()));
         }
         Ok(Self { inputs, places, association_id_column: association_id_column.into(), categories })
+    }
+
+    /// Whether a row for this model is a row for the other one, number by number.
+    pub(crate) fn same_layout(&self, other: &Self) -> bool {
+        self.association_id_column == other.association_id_column && self.inputs == other.inputs
     }
 
     pub(crate) fn inputs(&self) -> &[Input] {

@@ -12,6 +12,13 @@ use crate::fault::{Declined, Fault};
 pub(crate) trait Score: fmt::Debug + Send + Sync {
     fn features(&self) -> &[Feature];
     fn target(&self) -> &str;
+    /// The model's name and version.
+    fn name(&self) -> &str;
+    fn version(&self) -> &str;
+    /// Whether it may be called on the thread of a request at all.
+    fn is_quick(&self) -> bool;
+    /// Gives back the memory of instances that nobody uses; the next call makes new ones.
+    fn rest(&self);
     fn digest(&self) -> String;
     /// How many calls it takes at once.
     fn instances(&self) -> usize;
@@ -30,6 +37,23 @@ impl Score for Package {
 
     fn target(&self) -> &str {
         &self.0.manifest().target
+    }
+
+    fn name(&self) -> &str {
+        &self.0.manifest().name
+    }
+
+    fn version(&self) -> &str {
+        &self.0.manifest().version
+    }
+
+    fn is_quick(&self) -> bool {
+        // What brings a runtime along may do anything at any time, such as collecting garbage.
+        !self.0.imports_wasi()
+    }
+
+    fn rest(&self) {
+        self.0.release_idle();
     }
 
     fn digest(&self) -> String {

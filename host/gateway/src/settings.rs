@@ -35,6 +35,23 @@ pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 /// The field that carries a row's association id.
 pub const DEFAULT_ASSOCIATION_ID_COLUMN: &str = "associationId";
 
+/// Deployments of one gateway. Each keeps an instance or two in memory.
+pub const DEFAULT_DEPLOYMENTS: usize = 256;
+/// Packages that score along in one deployment.
+pub const DEFAULT_CHALLENGERS: usize = 8;
+/// Champions that are kept for a rollback.
+pub const DEFAULT_VERSIONS: usize = 10;
+/// A new package's first requests, in which its predecessor stands by.
+pub const DEFAULT_WATCH_REQUESTS: u64 = 200;
+/// The part of them that may be faults: at 200, the eleventh fault takes the package back.
+pub const DEFAULT_WATCH_FAULTS: f64 = 0.05;
+/// A call that takes longer than this is a fault of a new package. Far above what any model takes for a row.
+pub const DEFAULT_WATCH_LATE: Duration = Duration::from_millis(250);
+/// The part of one processor that scoring along may take.
+pub const DEFAULT_SHADOW_CPU: f64 = 0.25;
+/// Bytes of requests that wait to be scored along; what comes on top is shed.
+pub const DEFAULT_SHADOW_BYTES: usize = 8 * 1024 * 1024;
+
 /// Bodies up to this size are decoded and scored on the task that has the request (a few hundred rows, tens
 /// of microseconds); a larger one would hold up the other requests of the thread and goes to a blocking one.
 pub const INLINE_BODY_BYTES: usize = 16 * 1024;
@@ -74,6 +91,34 @@ pub struct GatewaySettings {
     pub durable_time: Duration,
     /// Time to finish requests after the order to stop.
     pub grace: Duration,
+}
+
+/// The limits of all deployments together.
+#[derive(Clone, Debug)]
+pub struct FleetSettings {
+    /// Deployments at once.
+    pub deployments: usize,
+    /// Challengers in one deployment.
+    pub challengers: usize,
+    /// Champions of one deployment that are kept for a rollback, the one that serves among them. At least 2.
+    pub versions: usize,
+    /// The watch over new packages.
+    pub watch: WatchSettings,
+    /// The part of one processor that scoring along may take, above 0 and at most 1.
+    pub shadow_cpu: f64,
+    /// Bytes of requests that wait to be scored along.
+    pub shadow_bytes: usize,
+}
+
+/// The watch over new packages.
+#[derive(Clone, Copy, Debug)]
+pub struct WatchSettings {
+    /// A new package's first requests; 0 watches none.
+    pub requests: u64,
+    /// The part of them that may be faults, from 0 to 1.
+    pub faults: f64,
+    /// The longest call that is no fault.
+    pub late: Duration,
 }
 
 /// How one deployment treats its requests.
@@ -123,6 +168,29 @@ impl Default for GatewaySettings {
             request_time: DEFAULT_REQUEST_TIME,
             durable_time: DEFAULT_DURABLE_TIME,
             grace: DEFAULT_GRACE,
+        }
+    }
+}
+
+impl Default for FleetSettings {
+    fn default() -> Self {
+        Self {
+            deployments: DEFAULT_DEPLOYMENTS,
+            challengers: DEFAULT_CHALLENGERS,
+            versions: DEFAULT_VERSIONS,
+            watch: WatchSettings::default(),
+            shadow_cpu: DEFAULT_SHADOW_CPU,
+            shadow_bytes: DEFAULT_SHADOW_BYTES,
+        }
+    }
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self {
+            requests: DEFAULT_WATCH_REQUESTS,
+            faults: DEFAULT_WATCH_FAULTS,
+            late: DEFAULT_WATCH_LATE,
         }
     }
 }

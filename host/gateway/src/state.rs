@@ -1,15 +1,19 @@
 //! What all requests share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::{
     body::Crowd,
-    deployment::Serving,
+    fleet::{Operations, Shadow, Slots},
     metrics::{Metrics, Rooms},
     recorder::Keep,
     request_id::RequestIds,
@@ -20,12 +24,17 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) settings: GatewaySettings,
-    pub(crate) serving: Arc<Serving>,
+    pub(crate) slots: ArcSwap<Slots>,
+    pub(crate) operations: Operations,
+    pub(crate) shadow: Shadow,
     pub(crate) rooms: Option<Rooms>,
     pub(crate) outbox: Option<Box<dyn Keep>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) ids: RequestIds,
     pub(crate) crowd: Arc<Crowd>,
+    pub(crate) started: Instant,
+    /// Told by an operator to take no requests.
+    pub(crate) paused: AtomicBool,
     draining: AtomicBool,
     working: watch::Sender<()>,
 }
@@ -37,26 +46,26 @@ pub(crate) struct Working(#[expect(dead_code, reason = "held, not used")] watch:
 impl State {
     pub(crate) fn new(
         settings: GatewaySettings,
-        serving: Serving,
+        operations: Operations,
+        shadow: Shadow,
         rooms: Option<Rooms>,
         outbox: Option<Box<dyn Keep>>,
     ) -> Self {
         Self {
             crowd: Arc::new(Crowd::new(settings.all_bodies_bytes)),
             settings,
-            serving: Arc::new(serving),
+            slots: ArcSwap::default(),
+            operations,
+            shadow,
             rooms,
             outbox,
             metrics: Arc::new(Metrics::new()),
             ids: RequestIds::new(),
+            started: Instant::now(),
+            paused: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             working: watch::Sender::new(()),
         }
-    }
-
-    /// The deployment with this id.
-    pub(crate) fn deployment(&self, id: &str) -> Option<&Arc<Serving>> {
-        (self.serving.id == id).then_some(&self.serving)
     }
 
     pub(crate) fn working(&self) -> Working {

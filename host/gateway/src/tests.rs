@@ -7,3 +7,4 @@ mod failures;
 mod harness;
 mod records;
 mod refusals;
+mod swaps;

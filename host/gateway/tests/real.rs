@@ -4,8 +4,9 @@
 
 use std::{net::SocketAddr, path::Path, sync::LazyLock, time::Duration};
 
-use engine::{Engine, EngineSettings, Limits, Package, Scorer};
-use gateway::{Deployment, DeploymentSettings, DrainReport, Gateway, GatewaySettings, RecordClass};
+use engine::{Engine, EngineSettings, LimitSettings, Package};
+use gateway::fleet::{DeploymentPlan, FleetPlan};
+use gateway::{DeploymentSettings, DrainReport, Gateway, GatewaySettings, RecordClass};
 use models::train::{Algorithm, CsvOptions, Settings, Table, Trained};
 use record::{Payload, Record, Values};
 use spool::{Entry, Outbox, OutboxSettings};
@@ -22,6 +23,7 @@ const VALUES: [f64; 10] = [30.0, 1.0, 23.0, 100.0, 157.0, 70.0, 40.0, 4.0, 3.0, 
 const WANT: f64 = 46.277198918661;
 
 struct Real {
+    digest: String,
     address: SocketAddr,
     outbox: Outbox,
     stop: oneshot::Sender<()>,
@@ -38,36 +40,33 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     models::train::train(&table, &settings, &mut |_| {}).unwrap()
 });
 
-fn load(engine: &Engine) -> Scorer {
-    let bytes = engine.build_package(&TRAINED.model, &TRAINED.manifest).unwrap();
-    engine.load(&Package::parse(bytes).unwrap(), Limits::default()).unwrap()
-}
-
 async fn start(dir: &Path, record_class: RecordClass) -> Real {
     let engine = Engine::new(EngineSettings::default()).unwrap();
     let outbox = Outbox::open(dir, OutboxSettings::default()).unwrap();
-    let deployment = Deployment {
+    let bytes = engine.build_package(&TRAINED.model, &TRAINED.manifest).unwrap();
+    let package = Package::parse(bytes).unwrap();
+    let digest = package.digest().to_string();
+    let deployment = DeploymentPlan {
         id: "diabetes".to_owned(),
-        model_id: "ridge-1".to_owned(),
-        scorer: load(&engine),
+        name: None,
+        package,
+        signature: None,
+        model_id: Some("ridge-1".to_owned()),
         settings: DeploymentSettings { record_class, ..DeploymentSettings::default() },
+        limits: LimitSettings::default(),
     };
+    let plan = FleetPlan { deployments: vec![deployment], ..FleetPlan::default() };
     let channels = Box::new(Vec::new);
-    let gateway = Gateway::new(
-        deployment,
-        engine,
-        Some(outbox.clone()),
-        channels,
-        GatewaySettings::default(),
-    )
-    .unwrap();
+    let gateway =
+        Gateway::new(plan, engine, Some(outbox.clone()), channels, GatewaySettings::default())
+            .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(gateway.serve(vec![listener], async {
         stopped.await.unwrap();
     }));
-    Real { address, outbox, stop, task }
+    Real { digest, address, outbox, stop, task }
 }
 
 impl Real {
@@ -153,6 +152,7 @@ async fn what_was_answered_lies_in_the_outbox() {
         (body["code"].as_str(), body["field"].as_str()),
         (Some("missing-value"), Some("sex"))
     );
+    let digest = real.digest.clone();
     let outbox = real.end().await;
     let batch = outbox.reader("test").unwrap().next(10, 1 << 20, Duration::ZERO).unwrap();
     let payloads: Vec<&[u8]> = batch
@@ -164,6 +164,7 @@ async fn what_was_answered_lies_in_the_outbox() {
         .collect();
     assert_eq!(payloads.len(), 2);
     let record = Record::decode(payloads[0]).unwrap();
+    assert_eq!(record.model_digest, Some(digest.parse().unwrap()));
     assert_eq!((&*record.deployment_id, &*record.model_id), ("diabetes", "ridge-1"));
     let Payload::Prediction(scored) = record.payload;
     let rows = scored.rows.unwrap();

@@ -1,5 +1,12 @@
 //! The command line: names, meanings, defaults. What a command does lives in `command/`.
 
+mod operate;
+
+pub(crate) use operate::{
+    AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
+    RemoveChallenger, Sent, ShareOrAbort, Status,
+};
+
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,6 +32,8 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    #[command(flatten)]
+    Operate(Operate),
     /// Make a key pair for signing model packages
     Keygen(Keygen),
     /// Sign a model package
@@ -34,6 +43,9 @@ pub(crate) enum Command {
     /// Look into an outbox, give its records out, put it right
     #[command(subcommand)]
     Spool(Spool),
+    /// Compile a package within limits, as `outpost serve` asks on standard input
+    #[command(hide = true)]
+    CompilePackage,
 }
 
 #[derive(Debug, Subcommand)]
@@ -280,6 +292,15 @@ pub(crate) struct Serve {
     /// The model package to serve
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
+    /// A folder of model packages to follow: each FILE.wasm in it serves as the deployment FILE
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) models: Option<PathBuf>,
+    /// Where changes of deployments are remembered
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    /// Where operators come: unix:PATH, or a loopback address and a port, which needs tokens in the file [default: nowhere]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<String>,
     /// Settings in TOML; flags and the environment win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

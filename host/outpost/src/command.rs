@@ -1,8 +1,10 @@
 //! One file a command.
 
 mod check;
+mod compile;
 mod inspect;
 mod keys;
+mod operate;
 mod rows;
 mod score;
 mod seal;
@@ -23,10 +25,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(&args),
         Command::Seal(args) => seal::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Operate(command) => operate::run(&command),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
+        Command::CompilePackage => compile::run(),
     }
 }
 
@@ -39,7 +43,7 @@ fn engine() -> Result<engine::Engine, CliError> {
 }
 
 /// Opens a model package, and says which file is at fault when it is none.
-fn open_package(path: &std::path::Path) -> Result<engine::Package, CliError> {
+pub(crate) fn open_package(path: &std::path::Path) -> Result<engine::Package, CliError> {
     let bytes = crate::files::read(path)?;
     engine::Package::parse(bytes)
         .map_err(|source| CliError::Data { path: path.to_owned(), source: source.into() })

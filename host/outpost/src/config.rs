@@ -4,19 +4,22 @@
 //! The structs have the names of the file and no defaults of their own: a key that the defaults forget would fail
 //! every start, and a test.
 
+mod admin;
+mod deployments;
+mod fleet;
 mod layers;
 
 use crate::cli::Serve;
-use crate::error::{CliError, chain};
-use crate::trust::Trust;
-use engine::{EngineSettings, LimitSettings, Mode};
-use gateway::privacy::{PrivacyAction, PrivacyRule, PrivacySettings};
-use gateway::{DeploymentSettings, GatewaySettings, RecordClass, UnknownNames};
-use serde::Deserialize;
-use spool::channel::Secret;
+use crate::error::CliError;
+use ::admin::AdminSettings;
+use deployments::Deployment;
+use engine::{CompileLimits, EngineSettings, LimitSettings, Mode};
+use gateway::fleet::Trust;
+use gateway::{DeploymentSettings, FleetSettings, GatewaySettings};
+use serde::{Deserialize, Serialize};
 use spool::{NamedChannel, OutboxSettings, WhenFull};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Every setting with its default and its meaning.
@@ -26,14 +29,19 @@ pub(crate) const DEFAULTS: &str = include_str!("config/default.toml");
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) log: Log,
-    /// The model package's file.
-    pub(crate) model: PathBuf,
-    pub(crate) deployment_id: Option<String>,
-    pub(crate) model_id: Option<String>,
+    /// The deployments that are named.
+    pub(crate) deployments: Vec<Named>,
     pub(crate) listen: String,
+    /// How deployments that nothing names treat their requests.
     pub(crate) deployment: DeploymentSettings,
+    pub(crate) fleet: Fleet,
+    /// Where operators come, if they may.
+    pub(crate) admin: Option<AdminSettings>,
     pub(crate) gateway: GatewaySettings,
+    /// How machine code is made is added by `command/compile.rs`.
     pub(crate) engine: EngineSettings,
+    /// What compiling one package may use.
+    pub(crate) compile: CompileLimits,
     pub(crate) limits: LimitSettings,
     /// Whom packages must be signed by.
     pub(crate) trust: Trust,
@@ -43,12 +51,39 @@ pub(crate) struct Config {
     pub(crate) channels: Vec<NamedChannel>,
 }
 
+/// A deployment that flags or file name.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The model's name when there is none.
+    pub(crate) id: Option<String>,
+    pub(crate) name: Option<String>,
+    /// The model package's file.
+    pub(crate) model: PathBuf,
+    pub(crate) model_id: Option<String>,
+    pub(crate) settings: DeploymentSettings,
+    pub(crate) limits: LimitSettings,
+}
+
+/// What is said about all deployments together.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    /// The folder of packages to follow.
+    pub(crate) models: Option<PathBuf>,
+    pub(crate) default: Option<String>,
+    /// None where nothing can change.
+    pub(crate) state: Option<PathBuf>,
+    pub(crate) settings: FleetSettings,
+}
+
 /// The settings as files spell them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
+    deployments: Vec<toml::Table>,
     log: Log,
     deployment: Deployment,
+    fleet: fleet::Fleet,
+    admin: admin::Admin,
     http: Http,
     engine: Engine,
     signing: Signing,
@@ -62,29 +97,6 @@ struct Raw {
 pub(crate) struct Log {
     pub(crate) filter: String,
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Deployment {
-    model: Option<PathBuf>,
-    id: Option<String>,
-    model_id: Option<String>,
-    association_id_column: String,
-    unknown_fields: String,
-    record_class: String,
-    association_ids: String,
-    privacy_key_file: Option<PathBuf>,
-    privacy: Vec<PrivateFeature>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PrivateFeature {
-    feature: String,
-    action: String,
-    width: Option<f64>,
-    edges: Option<Vec<f64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,7 +118,7 @@ struct Http {
     grace_time: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Engine {
     cache: Option<PathBuf>,
@@ -121,6 +133,9 @@ struct Engine {
     call_numbers_max: Option<usize>,
     call_time_max: Option<u64>,
     start_time_max: Option<u64>,
+    compile_time_max: u64,
+    compile_cpu_max: u64,
+    compile_bytes_max: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,6 +143,7 @@ struct Engine {
 struct Signing {
     keys: Vec<PathBuf>,
     only_signed: bool,
+    only_newer: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -164,43 +180,32 @@ impl Config {
 }
 
 fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
-    let privacy = raw.deployment.privacy()?;
-    let model = raw.deployment.model.ok_or_else(|| {
-        CliError::Usage(
-            "there is no model to serve: give --model, or `model` under [deployment]".into(),
-        )
-    })?;
-    let deployment = DeploymentSettings {
-        unknown_names: choose(
-            "deployment.unknown_fields",
-            &raw.deployment.unknown_fields,
-            &[("refuse", UnknownNames::Refuse), ("ignore", UnknownNames::Ignore)],
-        )?,
-        privacy,
-        association_id_column: raw.deployment.association_id_column,
-        record_class: choose(
-            "deployment.record_class",
-            &raw.deployment.record_class,
-            &[("observe", RecordClass::Observe), ("durable", RecordClass::Durable)],
-        )?,
-    };
-    let mode =
-        choose("engine.mode", &raw.engine.mode, &[("warm", Mode::Warm), ("fresh", Mode::Fresh)])?;
+    let named = deployments::named(&raw.deployment, &raw.deployments, &raw.engine)?;
+    let gateway = raw.http.settings();
+    let admin = raw.admin.settings(gateway.grace)?;
+    if named.is_empty() && raw.fleet.models.is_none() && admin.is_none() {
+        return Err(CliError::Usage(
+            "there is no model to serve: give --model or --models, or `model` under [deployment] or [[deployments]]"
+                .into(),
+        ));
+    }
     let when_full = choose(
         "outbox.when_full",
         &raw.outbox.when_full,
         &[("reject_new", WhenFull::RejectNew), ("drop_oldest", WhenFull::DropOldest)],
     )?;
+    let fleet = raw.fleet.proven(admin.is_some())?;
     Ok(Config {
         log: raw.log,
-        model,
-        deployment_id: raw.deployment.id,
-        model_id: raw.deployment.model_id,
+        deployments: named,
         listen: raw.http.listen.clone(),
-        deployment,
-        gateway: raw.http.settings(),
-        limits: raw.engine.limits(mode),
-        engine: raw.engine.settings(),
+        deployment: raw.deployment.settings()?,
+        admin,
+        gateway,
+        limits: raw.engine.limits()?,
+        compile: raw.engine.compile(),
+        engine: raw.engine.settings(fleet.state.as_deref()),
+        fleet,
         trust: raw.signing.trust()?,
         outbox: raw.outbox.settings(when_full),
         outbox_dir: raw.outbox.dir,
@@ -214,48 +219,6 @@ fn choose<T: Clone>(key: &str, given: &str, words: &[(&str, T)]) -> Result<T, Cl
         let words: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         CliError::Usage(format!("{key} is {}, not `{given}`", words.join(" or ")))
     })
-}
-
-impl Deployment {
-    /// What is kept out of the records. Reads the key.
-    fn privacy(&self) -> Result<PrivacySettings, CliError> {
-        let hash_association_ids = choose(
-            "deployment.association_ids",
-            &self.association_ids,
-            &[("keep", false), ("hash", true)],
-        )?;
-        let rules = self.privacy.iter().map(PrivateFeature::rule).collect::<Result<_, _>>()?;
-        let key = self.privacy_key_file.as_deref().map(Secret::read).transpose();
-        let key = key.map_err(|error| {
-            CliError::Usage(format!("deployment.privacy_key_file: {}", chain(&error)))
-        })?;
-        Ok(PrivacySettings { rules, hash_association_ids, key })
-    }
-}
-
-impl PrivateFeature {
-    fn rule(&self) -> Result<PrivacyRule, CliError> {
-        let key = format!("deployment.privacy of {:?}: ", self.feature);
-        let action = match (&*self.action, self.width, &self.edges) {
-            ("bucket", Some(width), None) => PrivacyAction::Width(width),
-            ("bucket", None, Some(edges)) => PrivacyAction::Edges(edges.clone()),
-            ("bucket", ..) => {
-                return Err(CliError::Usage(key + "a bucket has either a width or edges"));
-            }
-            (action, None, None) => choose(
-                &(key + "action"),
-                action,
-                &[
-                    ("drop", PrivacyAction::Drop),
-                    ("hash", PrivacyAction::Hash),
-                    // Taken above.
-                    ("bucket", PrivacyAction::Drop),
-                ],
-            )?,
-            _ => return Err(CliError::Usage(key + "only a bucket has a width or edges")),
-        };
-        Ok(PrivacyRule { feature: self.feature.clone(), action })
-    }
 }
 
 impl Http {
@@ -279,8 +242,9 @@ impl Http {
 }
 
 impl Engine {
-    fn limits(&self, mode: Mode) -> LimitSettings {
-        LimitSettings {
+    fn limits(&self) -> Result<LimitSettings, CliError> {
+        let modes = [("warm", Mode::Warm), ("fresh", Mode::Fresh)];
+        Ok(LimitSettings {
             declared_bytes: self.declared_bytes_max,
             working_bytes: self.working_bytes_max,
             table_elements: self.table_elements_max,
@@ -290,13 +254,22 @@ impl Engine {
             call_numbers: self.call_numbers_max,
             instances: self.instances_max,
             wait: None,
-            mode: Some(mode),
+            mode: Some(choose("engine.mode", &self.mode, &modes)?),
+        })
+    }
+
+    fn compile(&self) -> CompileLimits {
+        CompileLimits {
+            wall_time: Duration::from_millis(self.compile_time_max),
+            cpu_time: Duration::from_millis(self.compile_cpu_max),
+            memory_bytes: self.compile_bytes_max,
         }
     }
 
-    fn settings(self) -> EngineSettings {
+    /// Where packages come and go, what was compiled once is kept beside them.
+    fn settings(self, state: Option<&Path>) -> EngineSettings {
         EngineSettings {
-            cache: self.cache,
+            cache: self.cache.or_else(|| state.map(|state| state.join("cache"))),
             pool_slots: self.pool_slots,
             stack_bytes: self.stack_bytes_max,
             ..EngineSettings::default()
@@ -313,7 +286,11 @@ impl Signing {
                     .into(),
             ));
         }
-        Trust::read(&self.keys, self.only_signed)
+        Ok(Trust {
+            keys: crate::trust::read_keys(&self.keys)?,
+            only_signed: self.only_signed,
+            only_newer: self.only_newer,
+        })
     }
 }
 

@@ -62,6 +62,11 @@ pub(crate) fn age(age: std::time::Duration) -> String {
     }
 }
 
+/// Text from elsewhere, without what a terminal would obey.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -55,6 +55,16 @@ pub(crate) enum CliError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The gateway refused what an operator wants.
+    #[error("{what}: {why}")]
+    Refused {
+        /// What was wanted.
+        what: String,
+        /// What the gateway says.
+        why: String,
+        /// The code that fits its status.
+        code: u8,
+    },
     /// A failure of our own.
     #[error("{what}")]
     Internal {
@@ -74,6 +84,7 @@ impl CliError {
             Self::File { .. } => EXIT_IO,
             Self::Data { .. } => EXIT_DATA,
             Self::Unavailable { .. } => EXIT_UNAVAILABLE,
+            Self::Refused { code, .. } => *code,
             Self::Internal { .. } => EXIT_INTERNAL,
         }
     }

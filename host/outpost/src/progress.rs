@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// A bar redraws this often while a step takes long, so that it is seen to live.
 const REDRAW: Duration = Duration::from_millis(120);
+/// What is smaller is no package but a few words of JSON.
+const PACKAGE_BYTES_MIN: u64 = 4096;
 
 /// The progress of a training run.
 pub(crate) struct Training {
@@ -104,5 +106,40 @@ impl Checking {
     /// Takes the bar away.
     pub(crate) fn end(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// The progress of a package on its way into a gateway.
+#[derive(Clone)]
+pub(crate) struct Sending {
+    bar: ProgressBar,
+    bytes: u64,
+}
+
+impl Sending {
+    /// A bar for the bytes of a package, which shows itself once there is something to wait for.
+    pub(crate) fn start(bytes: u64) -> Self {
+        let bar = ProgressBar::new(bytes);
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {percent}% sent, {eta} left") {
+            bar.set_style(style);
+        }
+        Self { bar, bytes }
+    }
+
+    /// Shows how much is left, and what the gateway does when nothing is.
+    pub(crate) fn show(&self, left: u64) {
+        self.bar.set_position(self.bytes - left);
+        if left == 0 && self.bytes > PACKAGE_BYTES_MIN {
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+                self.bar.set_style(style);
+            }
+            self.bar.set_message("the gateway compiles it and checks its golden rows…");
+            self.bar.enable_steady_tick(REDRAW);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn end(&self) {
+        self.bar.finish_and_clear();
     }
 }

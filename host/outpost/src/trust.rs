@@ -1,48 +1,26 @@
-//! Whom a package must be signed by, from the pinned keys in files.
+//! Keys and signatures as files.
 
 use crate::error::CliError;
 use crate::files;
-use engine::{Package, PublicKey, SignatureError};
+use engine::{Package, PublicKey};
 use std::path::{Path, PathBuf};
 
-/// The keys that are trusted, and what becomes of packages without a signature.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Trust {
-    keys: Vec<PublicKey>,
-    only_signed: bool,
+/// Reads public keys.
+pub(crate) fn read_keys(paths: &[PathBuf]) -> Result<Vec<PublicKey>, CliError> {
+    let read = |path: &PathBuf| {
+        let text = String::from_utf8(files::read(path)?).unwrap_or_default();
+        PublicKey::from_pem(&text)
+            .map_err(|source| CliError::Data { path: path.clone(), source: source.into() })
+    };
+    paths.iter().map(read).collect()
 }
 
-impl Trust {
-    /// Reads the public keys.
-    pub(crate) fn read(keys: &[PathBuf], only_signed: bool) -> Result<Self, CliError> {
-        let read = |path: &PathBuf| {
-            let text = String::from_utf8(files::read(path)?).unwrap_or_default();
-            PublicKey::from_pem(&text)
-                .map_err(|source| CliError::Data { path: path.clone(), source: source.into() })
-        };
-        Ok(Self { keys: keys.iter().map(read).collect::<Result<_, _>>()?, only_signed })
-    }
-
-    /// Gives the key that has signed a package; none of an unsigned one, where that is allowed. A signature beside the
-    /// file counts like one in it.
-    ///
-    /// Without keys nothing is looked at: there is nobody to trust.
-    pub(crate) fn check(
-        &self,
-        package: &Package,
-        path: &Path,
-    ) -> Result<Option<&PublicKey>, CliError> {
-        if self.keys.is_empty() {
-            return Ok(None);
-        }
-        let beside = signature_beside(path);
-        let detached = if beside.exists() { Some(files::read(&beside)?) } else { None };
-        match engine::verify(package, detached.as_deref(), &self.keys) {
-            Ok(key) => Ok(Some(key)),
-            Err(SignatureError::Unsigned) if !self.only_signed => Ok(None),
-            Err(source) => Err(CliError::Data { path: path.to_owned(), source: source.into() }),
-        }
-    }
+/// A package with the detached signature beside it, if there is one.
+pub(crate) fn read_signed(path: &Path) -> Result<(Package, Option<Vec<u8>>), CliError> {
+    let package = crate::command::open_package(path)?;
+    let beside = signature_beside(path);
+    let signature = if beside.exists() { Some(files::read(&beside)?) } else { None };
+    Ok((package, signature))
 }
 
 /// Where the detached signature of a package lies.

@@ -1,19 +1,27 @@
 //! The compact form of a record, as it lies in the outbox.
 //!
-//! One byte for the form (1), then [postcard](https://postcard.jamesmunns.com) of [`Record`]: varints for lengths
+//! One byte for the form (2), then [postcard](https://postcard.jamesmunns.com) of [`Record`]: varints for lengths
 //! and integers, eight little-endian bytes for a number, UTF-8 for a text, the place in the list for an enum. It
 //! carries no field names, so the order of fields and of enum cases in `model.rs` is the format: a change there is
-//! form 2 and a new golden file beside the old one.
+//! form 3 and new golden bytes beside the old ones.
+//!
+//! Form 1 ends with the payload: it names no package and no role. It is still read, because an outbox may hold
+//! records of the version before, and never written.
 //!
 //! Reading trusts nothing: a damaged record, one with bytes left over, or one whose columns differ in length is an
 //! error, so that whoever renders it may index freely.
 
+use std::borrow::Cow;
+
 use postcard::ser_flavors::Flavor;
+use serde::Deserialize;
 
-use crate::{Payload, Record, Rows, Values};
+use crate::{Payload, Record, Role, Rows, Values};
 
-/// The form that this version writes, and the only one it reads.
-const FORM: u8 = 1;
+/// The form that this version writes.
+const FORM: u8 = 2;
+/// The form that the version before wrote.
+const FORM_1: u8 = 1;
 
 /// A record that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +30,7 @@ pub enum DecodeError {
     #[error("read a record: it is empty")]
     Empty,
     /// Written by another version of this program.
-    #[error("read a record: it has form {0}, this program reads form {FORM}")]
+    #[error("read a record: it has form {0}, this program reads forms {FORM_1} and {FORM}")]
     Form(u8),
     /// Not a record.
     #[error("read a record: it is damaged")]
@@ -42,6 +50,15 @@ pub enum DecodeError {
     },
 }
 
+/// What a record of form 1 holds.
+#[derive(Deserialize)]
+struct Form1<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    i64,
+    #[serde(borrow)] Payload<'a>,
+);
+
 /// Lets postcard write at the end of a buffer that the caller keeps and reuses.
 struct Append<'a>(&'a mut Vec<u8>);
 
@@ -56,17 +73,26 @@ impl<'a> Record<'a> {
     /// Reads the compact form. Single texts are borrowed from `bytes`, lists are copied.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (&form, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
-        if form != FORM {
-            return Err(DecodeError::Form(form));
+        let (record, rest): (Record<'a>, _) = match form {
+            FORM => postcard::take_from_bytes(body),
+            FORM_1 => postcard::take_from_bytes::<Form1<'a>>(body)
+                .map(|(record, rest)| (record.into(), rest)),
+            _other => return Err(DecodeError::Form(form)),
         }
-        let (record, rest): (Record<'a>, _) =
-            postcard::take_from_bytes(body).map_err(DecodeError::Damaged)?;
+        .map_err(DecodeError::Damaged)?;
         if !rest.is_empty() {
             return Err(DecodeError::LeftOver(rest.len()));
         }
         let Payload::Prediction(prediction) = &record.payload;
         prediction.rows.as_ref().map_or(Ok(()), Rows::check_even)?;
         Ok(record)
+    }
+}
+
+impl<'a> From<Form1<'a>> for Record<'a> {
+    fn from(Form1(deployment_id, model_id, timestamp_us, payload): Form1<'a>) -> Self {
+        let (model_digest, role) = (None, Role::Champion);
+        Self { deployment_id, model_id, timestamp_us, payload, model_digest, role }
     }
 }
 

@@ -5,8 +5,10 @@
 //! The rows of a request, its outcome and its ids stay together until then.
 
 mod codec;
+mod digest;
 mod model;
 pub mod wire;
 
 pub use codec::DecodeError;
-pub use model::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+pub use digest::{ModelDigest, NoDigest};
+pub use model::{Column, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};

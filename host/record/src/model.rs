@@ -4,19 +4,51 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
+use crate::ModelDigest;
+
 /// The monitoring record of one request (or, later, of one actual, event or metric).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
     /// The deployment that the record belongs to. Never empty: readers of the wire form die of null.
     #[serde(borrow)]
     pub deployment_id: Cow<'a, str>,
-    /// The package that answered, as the monitoring side knows it.
+    /// The model that answered, as the monitoring side knows it.
     #[serde(borrow)]
     pub model_id: Cow<'a, str>,
     /// When the request came in: microseconds since 1970-01-01T00:00Z by the device's clock.
     pub timestamp_us: i64,
     /// What happened.
     pub payload: Payload<'a>,
+    /// The package that gave the numbers, or should have; none in records of form 1, and where it is not known.
+    pub model_digest: Option<ModelDigest>,
+    /// The part that this package plays in its deployment.
+    pub role: Role,
+}
+
+/// The part that a package plays in its deployment. New roles are added at the end: the place in this list is the
+/// number on disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It answers.
+    #[default]
+    Champion,
+    /// It answers a share of the requests, on trial.
+    Canary,
+    /// It scores beside the champion; nobody gets its answers.
+    Challenger,
+}
+
+impl Role {
+    /// Its name, in small letters.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Champion => "champion",
+            Self::Canary => "canary",
+            Self::Challenger => "challenger",
+        }
+    }
 }
 
 /// What a record tells. New kinds are added at the end: the place in this list is the number on disk.

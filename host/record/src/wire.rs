@@ -15,6 +15,10 @@
 //! Readers reject `NaN`, so a missing value is `null`, and so is a prediction that is not finite. A row is never
 //! left out for it.
 //!
+//! The header names the package that gave the numbers, and the part it plays, in two keys of our own: `modelDigest`
+//! (`sha256:<hex>`) and `role` (`canary` or `challenger`; without it the champion). They are in the header because
+//! readers let unknown keys of the header pass, and drop those of a payload. They are left out where nothing is known.
+//!
 //! Sent twice with the same limits, a record gives the same bytes: the header's id is a version 5 UUID in the
 //! namespace of the store, made of the sequence number (64 bits) and of which rows the message holds: the first one
 //! and how many (32 bits each, all big-endian). Naming the rows, not the piece's place, keeps a reader that drops
@@ -35,7 +39,7 @@ use uuid::Uuid;
 
 pub use self::data_type::DataType;
 pub use self::timestamp::{Moment, Timestamp};
-use crate::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+use crate::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
 
 /// What the envelope calls the program that wrote it.
 const LANGUAGE: &str = "rust";
@@ -89,6 +93,10 @@ struct Header<'a> {
     language: &'static str,
     lib_version: &'static str,
     reserved: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_digest: Option<ModelDigest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<Role>,
 }
 
 #[derive(Serialize)]
@@ -209,6 +217,8 @@ impl Renderer<'_> {
                 language: LANGUAGE,
                 lib_version: env!("CARGO_PKG_VERSION"),
                 reserved: "",
+                model_digest: self.record.model_digest,
+                role: Some(self.record.role).filter(|role| *role != Role::Champion),
             },
             data: &data,
         };

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use record::wire::{self, Limits, RecordId};
-use record::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+use record::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
 use spool::{Class, Outbox, OutboxSettings, Receipt};
 
 const NAMES: [&str; 10] = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"];
@@ -33,6 +33,8 @@ fn record() -> Record<'static> {
                 association_ids: vec!["0123456789abcdef-000001".into()],
             }),
         }),
+        model_digest: Some(ModelDigest([0x5a; 32])),
+        role: Role::Champion,
     }
 }
 

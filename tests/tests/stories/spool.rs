@@ -77,6 +77,14 @@ fn an_outbox_is_seen_while_a_gateway_runs_on_it() {
     assert!(raw["id"].as_str().unwrap().ends_with("/1"), "{raw}");
     let rows = &raw["record"]["payload"]["Prediction"]["rows"];
     assert_eq!(rows["association_ids"][0], "visit-1", "{raw}");
+    // Package and role are in our own form and in what is sent.
+    let digest = &raw["record"]["model_digest"];
+    assert!(digest.as_str().is_some_and(|text| text.starts_with("sha256:")), "{raw}");
+    assert_eq!(raw["record"]["role"], "champion", "{raw}");
+    for line in waiting.out.lines() {
+        let header = serde_json::from_str::<Value>(line).unwrap()["header"].take();
+        assert_eq!((&header["modelDigest"], &header["role"]), (digest, &Value::Null), "{header}");
+    }
 
     spool("export", &outbox, &["--channel", "kafak"]).failed(64, &["kafak", "filesystem, kafka"]);
     for change in [

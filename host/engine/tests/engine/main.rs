@@ -3,7 +3,10 @@
 
 mod cache;
 mod check;
+mod compile;
 mod contract;
+mod crowd;
+mod guest;
 mod guests;
 mod hostile;
 mod package;

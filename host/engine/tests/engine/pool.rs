@@ -133,22 +133,6 @@ fn a_large_batch_is_cut_and_comes_back_whole() {
 }
 
 #[test]
-fn the_pool_holds_as_many_instances_as_it_has_slots() {
-    let engine =
-        Engine::new(EngineSettings { pool_slots: 2, ..EngineSettings::default() }).unwrap();
-    assert_eq!(engine.placement(), Placement::Pool);
-    let one = Limits { instances: 1, ..limits() };
-    let first = Guest::default().load(&engine, one.clone()).unwrap();
-    let second = Guest::default().load(&engine, one.clone()).unwrap();
-    let error = Guest::default().load(&engine, one.clone()).unwrap_err();
-    let source = std::error::Error::source(&error).and_then(std::error::Error::source).unwrap();
-    assert!(source.to_string().contains("pool_slots"), "{source}");
-    drop(second);
-    let third = Guest::default().load(&engine, one).unwrap();
-    assert_eq!(first.score(row(&1.0)).unwrap(), third.score(row(&1.0)).unwrap());
-}
-
-#[test]
 fn an_absurd_pool_falls_back_to_instances_on_demand() {
     let engine =
         Engine::new(EngineSettings { pool_slots: 1 << 20, ..EngineSettings::default() }).unwrap();

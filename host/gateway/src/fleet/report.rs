@@ -118,6 +118,8 @@ pub struct VersionReport {
     pub by: String,
     /// How it got there: `start`, `deploy`, `folder`, `promote`, `rollback`, `automatic-rollback`.
     pub how: String,
+    /// Why it was taken back, if it was.
+    pub withdrawn: Option<String>,
 }
 
 /// A new package's first requests.

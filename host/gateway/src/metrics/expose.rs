@@ -11,7 +11,7 @@ use prometheus_client::{
 
 pub(crate) use prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
 
-use super::{BOUNDS_US, Closed, Metrics, Route, STATUSES, name::Name, rooms};
+use super::{BOUNDS_US, Closed, Metrics, Route, STATUSES, deployments, name::Name, rooms};
 use crate::{problem::Kind, state::State};
 
 /// All metrics as text.
@@ -33,14 +33,8 @@ impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut out = Writer(encoder);
         let state = &self.0;
-        let serving = &state.serving;
-        let build = [
-            ("version", env!("CARGO_PKG_VERSION")),
-            ("deployment", &serving.id),
-            ("model", &serving.model_id),
-            ("digest", &serving.digest),
-        ];
-        out.gauges(Name::BuildInfo, [(build, 1u64)])?;
+        out.gauges(Name::BuildInfo, [([("version", env!("CARGO_PKG_VERSION"))], 1u64)])?;
+        deployments::write(state, &mut out)?;
         state.metrics.write(&mut out)?;
         if let Some(rooms) = &state.rooms {
             rooms.write(&mut out)?;

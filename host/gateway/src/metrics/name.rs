@@ -6,6 +6,18 @@ use prometheus_client::metrics::MetricType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
     BuildInfo,
+    DeploymentRequests,
+    DeploymentErrors,
+    DeploymentInfo,
+    PackageShare,
+    PackageCalls,
+    PackageRows,
+    PackageCallSeconds,
+    ComparedRows,
+    ComparisonFailed,
+    MeanDifference,
+    LargestDifference,
+    ChallengerShed,
     Requests,
     RequestSeconds,
     Rows,
@@ -57,6 +69,58 @@ impl Name {
         use MetricType::{Counter, Gauge, Histogram};
         match self {
             Self::BuildInfo => ("gateway_build_info", Gauge, "What is running; always 1"),
+            Self::DeploymentRequests => (
+                "gateway_deployment_requests",
+                Counter,
+                "Prediction requests of a deployment, answered or not",
+            ),
+            Self::DeploymentErrors => (
+                "gateway_deployment_errors",
+                Counter,
+                "Those that failed by the gateway's or the model's fault",
+            ),
+            Self::DeploymentInfo => (
+                "gateway_deployment_info",
+                Gauge,
+                "Which package has which place in a deployment; always 1",
+            ),
+            Self::PackageShare => {
+                ("gateway_package_share", Gauge, "Share of the requests that a package answers")
+            }
+            Self::PackageCalls => {
+                ("gateway_package_calls", Counter, "Calls of a package, by outcome")
+            }
+            Self::PackageRows => ("gateway_package_rows", Counter, "Rows scored by a package"),
+            Self::PackageCallSeconds => (
+                "gateway_package_call_seconds",
+                Gauge,
+                "Time of a package's calls in the last minute or so, by quantile",
+            ),
+            Self::ComparedRows => (
+                "gateway_compared_rows",
+                Counter,
+                "Rows that a canary or challenger and the champion have both scored",
+            ),
+            Self::ComparisonFailed => (
+                "gateway_comparison_failures",
+                Counter,
+                "Requests that the champion has scored and a challenger has not",
+            ),
+            Self::MeanDifference => (
+                "gateway_mean_difference",
+                Gauge,
+                "Mean of a canary's or challenger's prediction minus the champion's",
+            ),
+            Self::LargestDifference => (
+                "gateway_largest_difference",
+                Gauge,
+                "Largest absolute difference from the champion's prediction",
+            ),
+            Self::ChallengerShed => (
+                "gateway_challenger_shed",
+                Counter,
+                "Requests that a challenger did not score because its time was used up",
+            ),
             Self::Requests => {
                 ("gateway_requests", Counter, "Requests answered, by route and status")
             }

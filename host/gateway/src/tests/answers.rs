@@ -111,7 +111,7 @@ async fn health_readiness_and_index() {
     assert_eq!(server.get("/healthz").await.json()["status"], "ok");
     let ready = server.get("/readyz").await;
     assert_eq!((ready.status, ready.json()["ready"].as_bool()), (200, Some(true)));
-    assert_eq!(server.get("/").await.json()["deployment"], "d1");
+    assert_eq!(server.get("/").await.json()["default"], "d1");
     let mut client = server.connect().await;
     client.write("HEAD /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
     let head = client.rest().await;

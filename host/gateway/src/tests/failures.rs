@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::harness::{CSV, Model, Plan, Server, until, within};
 use crate::{
     fault::{Declined, Fault},
+    fleet::PROBATION,
     settings::{GatewaySettings, INLINE_TIME, RecordClass},
 };
 
@@ -113,7 +114,8 @@ async fn a_vanished_client_neither_stops_the_model_nor_loses_the_record() {
 }
 
 #[tokio::test]
-async fn a_slow_model_leaves_the_threads_of_others_alone_until_it_is_quick_again() {
+async fn a_model_comes_onto_the_threads_of_others_when_it_has_been_quick_and_leaves_them_when_not()
+{
     let slow = Arc::new(AtomicBool::new(true));
     let threads = Arc::new(Mutex::new(Vec::new()));
     let model = Model::new({
@@ -128,14 +130,22 @@ async fn a_slow_model_leaves_the_threads_of_others_alone_until_it_is_quick_again
         }
     });
     let server = Plan::with(model).start().await;
-    server.get("/predict?a=1").await;
-    server.get("/predict?a=1").await;
+    let ask = async |times: u32| {
+        for _ in 0..times {
+            assert_eq!(server.get("/predict?a=1").await.status, 200);
+        }
+    };
+    ask(1).await;
     slow.store(false, Ordering::SeqCst);
-    server.get("/predict?a=1").await;
-    server.get("/predict?a=1").await;
+    ask(PROBATION + 1).await;
+    slow.store(true, Ordering::SeqCst);
+    ask(2).await;
     let here = std::thread::current().id();
     let inline: Vec<bool> = threads.lock().iter().map(|thread| *thread == here).collect();
-    assert_eq!(inline, [true, false, false, true]);
+    let (away, last) = inline.split_at(1 + PROBATION as usize);
+    assert!(away.iter().all(|inline| !inline), "{inline:?}");
+    // Quick, slow, and away again.
+    assert_eq!(last, [true, true, false]);
 }
 
 #[tokio::test]

@@ -22,13 +22,13 @@ use tokio::{
 };
 
 use crate::{
-    deployment::Serving,
     fault::Fault,
+    fleet::{Fleet, Operations, Place},
     gateway::Gateway,
     recorder::{Keep, Ticket},
     scoring::Score,
     server::DrainReport,
-    settings::{DeploymentSettings, GatewaySettings},
+    settings::{DeploymentSettings, FleetSettings, GatewaySettings},
 };
 
 type Rule = dyn Fn(u32, &[f64]) -> Result<Vec<f64>, Fault> + Send + Sync;
@@ -37,6 +37,7 @@ type Rule = dyn Fn(u32, &[f64]) -> Result<Vec<f64>, Fault> + Send + Sync;
 pub(super) struct Model {
     features: Vec<Feature>,
     instances: usize,
+    digest: String,
     rule: Box<Rule>,
 }
 
@@ -73,7 +74,20 @@ impl Model {
     pub(super) fn new(
         rule: impl Fn(u32, &[f64]) -> Result<Vec<f64>, Fault> + Send + Sync + 'static,
     ) -> Self {
-        Self { features: features(), instances: 4, rule: Box::new(rule) }
+        let digest = "sha256:00".to_owned();
+        Self { features: features(), instances: 4, digest, rule: Box::new(rule) }
+    }
+
+    /// Another package.
+    pub(super) fn digest(mut self, digest: &str) -> Self {
+        self.digest = digest.to_owned();
+        self
+    }
+
+    /// With other features.
+    pub(super) fn features(mut self, features: Vec<Feature>) -> Self {
+        self.features = features;
+        self
     }
 
     pub(super) fn instances(mut self, instances: usize) -> Self {
@@ -89,8 +103,18 @@ impl Score for Model {
     fn target(&self) -> &str {
         "Y"
     }
+    fn name(&self) -> &str {
+        "model"
+    }
+    fn version(&self) -> &str {
+        "1"
+    }
+    fn is_quick(&self) -> bool {
+        true
+    }
+    fn rest(&self) {}
     fn digest(&self) -> String {
-        "sha256:00".to_owned()
+        self.digest.clone()
     }
     fn instances(&self) -> usize {
         self.instances
@@ -144,6 +168,7 @@ impl Keep for Memory {
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     pub(super) outbox: Memory,
+    pub(super) fleet: Fleet,
     stop: oneshot::Sender<()>,
     task: JoinHandle<DrainReport>,
 }
@@ -154,6 +179,7 @@ pub(super) struct Plan {
     pub(super) settings: GatewaySettings,
     pub(super) deployment: DeploymentSettings,
     pub(super) outbox: Memory,
+    pub(super) fleet: FleetSettings,
 }
 
 impl Default for Plan {
@@ -163,6 +189,7 @@ impl Default for Plan {
             settings: GatewaySettings::default(),
             deployment: DeploymentSettings::default(),
             outbox: Memory::default(),
+            fleet: FleetSettings::default(),
         }
     }
 }
@@ -179,19 +206,20 @@ impl Plan {
     }
 
     pub(super) async fn start(self) -> Server {
-        let serving =
-            Serving::new("d1".to_owned(), "m1".to_owned(), Box::new(self.model), self.deployment)
-                .unwrap();
         let outbox = self.outbox.clone();
+        let operations = Operations::bare(self.fleet);
         let gateway =
-            Gateway::assemble(serving, None, Some(Box::new(self.outbox)), self.settings).unwrap();
+            Gateway::assemble(operations, None, Some(Box::new(self.outbox)), self.settings)
+                .unwrap();
+        let fleet = gateway.fleet();
+        fleet.admit("d1", Some("m1"), self.model, self.deployment, Place::Champion).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(gateway.serve(vec![listener], async {
             stopped.await.unwrap();
         }));
-        Server { address, outbox, stop, task }
+        Server { address, outbox, fleet, stop, task }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::{Keygen, Sign, Verify};
 use crate::error::CliError;
 use crate::files;
-use crate::trust::{Trust, signature_beside};
+use crate::trust::{read_keys, read_signed, signature_beside};
 use engine::{KeyError, SecretKey};
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -55,12 +55,11 @@ pub(crate) fn sign(args: &Sign) -> Result<ExitCode, CliError> {
 }
 
 pub(crate) fn verify(args: &Verify) -> Result<ExitCode, CliError> {
-    let trust = Trust::read(&args.key, true)?;
-    let package = super::open_package(&args.package)?;
-    if let Some(key) = trust.check(&package, &args.package)? {
-        let text = format!("{}  signed by key {key}\n", args.package.display());
-        files::print(&text)?;
-    }
+    let keys = read_keys(&args.key)?;
+    let (package, signature) = read_signed(&args.package)?;
+    let key = engine::verify(&package, signature.as_deref(), &keys)
+        .map_err(|source| CliError::Data { path: args.package.clone(), source: source.into() })?;
+    files::print(&format!("{}  signed by key {key}\n", args.package.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,11 +1,15 @@
 //! `outpost serve`: put the rooms together, announce, run until told to stop, drain.
 
+mod operators;
+
 use crate::cli::Serve;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Named};
 use crate::error::{CliError, EXIT_INCOMPLETE, chain};
-use crate::{files, logging};
-use engine::{Engine, Package};
-use gateway::{Deployment, DrainReport, Gateway};
+use crate::{files, logging, trust};
+use engine::{Engine, EngineSettings};
+use gateway::fleet::{ChangeError, DeploymentPlan, Fleet, FleetPlan};
+use gateway::{DrainReport, Gateway, GatewayError};
+use operators::serve_all;
 use parking_lot::Mutex;
 use spool::{Channel, ChannelError, NamedChannel, OpenError, Outbox};
 use std::collections::BTreeMap;
@@ -17,8 +21,6 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Hex digits of the package's digest that stand for it on the monitoring side: as many as its ids have.
-const MODEL_ID_DIGITS: usize = 24;
 /// What the outbox gets to sync its last records when requests have used up the grace.
 const SYNC_TIME_MIN: Duration = Duration::from_secs(2);
 
@@ -28,35 +30,82 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(args, environment())?;
-    logging::start(&config.log.filter, config.log.json)?;
+    let log = logging::start(&config.log.filter, config.log.json)?;
     let runtime = Runtime::new()
         .map_err(|source| internal("start the threads that answer requests", source))?;
 
-    let engine = Engine::new(config.engine.clone()).map_err(|e| internal("start the engine", e))?;
-    let package = super::open_package(&config.model)?;
-    let signer = config.trust.check(&package, &config.model)?;
-    let signer = signer.map_or_else(|| "none".to_owned(), ToString::to_string);
-    let deployment = deployment(&config, &engine, &package)?;
-    let id = deployment.id.clone();
+    let compiler = Some(super::compile::compiler(&config)?);
+    let settings = EngineSettings { compiler, ..config.engine.clone() };
+    let engine = Engine::new(settings).map_err(|e| internal("start the engine", e))?;
+    let plan = plan(&config)?;
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
     let spooler = Spooler::start(&outbox, &config.channels)?;
     name_idle_channels(&outbox);
-    let gateway = Gateway::new(
-        deployment,
-        engine,
-        Some(outbox.clone()),
-        spooler.probe(),
-        config.gateway.clone(),
-    )
-    .map_err(|error| CliError::Usage(format!("failed to {}", chain(&error))))?;
+    let gateway =
+        Gateway::new(plan, engine, Some(outbox.clone()), spooler.probe(), config.gateway.clone())
+            .map_err(|error| gateway_fault(&config, error))?;
 
     let drained = runtime.block_on(async {
         let listener = bind(&config.listen).await?;
-        announce(&listener, &id, &package, &signer, &config)?;
-        Ok::<DrainReport, CliError>(gateway.serve(vec![listener], stop()?).await)
+        let operators = operators::bind(&config).await?;
+        announce(&listener, &gateway.fleet(), &config)?;
+        Ok::<DrainReport, CliError>(
+            serve_all(&config, gateway, listener, operators, log, stop()?).await,
+        )
     })?;
     runtime.shutdown_background();
     Ok(drain(&drained, &outbox, &spooler, config.gateway.grace))
+}
+
+/// Opens the packages that the settings name.
+fn plan(config: &Config) -> Result<FleetPlan, CliError> {
+    let deployments = config.deployments.iter().map(|named| {
+        let (package, signature) = trust::read_signed(&named.model)?;
+        Ok(DeploymentPlan {
+            id: named.id.clone().unwrap_or_else(|| package.manifest().name.clone()),
+            name: named.name.clone(),
+            package,
+            signature,
+            model_id: named.model_id.clone(),
+            settings: named.settings.clone(),
+            limits: named.limits.clone(),
+        })
+    });
+    Ok(FleetPlan {
+        deployments: deployments.collect::<Result<_, CliError>>()?,
+        default: config.fleet.default.clone(),
+        folder: config.fleet.models.clone(),
+        state: config.fleet.state.clone(),
+        trust: config.trust.clone(),
+        deployment: config.deployment.clone(),
+        limits: config.limits.clone(),
+        settings: config.fleet.settings.clone(),
+    })
+}
+
+/// Says which file is at fault when a deployment of the settings does not start.
+fn gateway_fault(config: &Config, error: GatewayError) -> CliError {
+    let GatewayError::Deployment { id, source } = error else {
+        return match error {
+            GatewayError::Setting { .. } => CliError::Usage(format!("failed to {}", chain(&error))),
+            error => unavailable("start the gateway", error),
+        };
+    };
+    let one = config.deployments.len() == 1;
+    let named = config.deployments.iter().find(|named| one || named.id.as_ref() == Some(&id));
+    match (source, named) {
+        (ChangeError::Load(source), Some(named)) => data(named, source.into()),
+        (ChangeError::Untrusted(source), Some(named)) => data(named, source.into()),
+        (source @ ChangeError::Older { .. }, Some(named)) => data(named, source.into()),
+        (source @ ChangeError::Store { .. }, _) => unavailable("use the state folder", source),
+        (source, _) => {
+            CliError::Usage(format!("failed to serve deployment {id:?}: {}", chain(&source)))
+        }
+    }
+}
+
+fn data(named: &Named, source: Box<dyn std::error::Error + Send + Sync>) -> CliError {
+    CliError::Data { path: named.model.clone(), source }
 }
 
 /// The channels that drain the outbox, if there are any. The gateway asks after them while they run; at the end they
@@ -117,48 +166,30 @@ fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-fn deployment(config: &Config, engine: &Engine, package: &Package) -> Result<Deployment, CliError> {
-    let scorer = engine
-        .load(package, config.limits.clone())
-        .map_err(|source| CliError::Data { path: config.model.clone(), source: source.into() })?;
-    let digest = package.digest().to_string();
-    let hex = digest.rsplit(':').next().unwrap_or_default();
-    Ok(Deployment {
-        id: config.deployment_id.clone().unwrap_or_else(|| package.manifest().name.clone()),
-        model_id: config
-            .model_id
-            .clone()
-            .unwrap_or_else(|| hex.chars().take(MODEL_ID_DIGITS).collect()),
-        scorer,
-        settings: config.deployment.clone(),
-    })
-}
-
 async fn bind(address: &str) -> Result<TcpListener, CliError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| unavailable(&format!("listen on {address}"), source))
 }
 
-/// Says where the gateway listens. Scripts wait for this line.
-fn announce(
-    listener: &TcpListener,
-    id: &str,
-    package: &Package,
-    signer: &str,
-    config: &Config,
-) -> Result<(), CliError> {
+/// Says what is served, and where the gateway listens. Scripts wait for the last line.
+fn announce(listener: &TcpListener, fleet: &Fleet, config: &Config) -> Result<(), CliError> {
     let address = listener.local_addr().map_err(|e| internal("learn the address", e))?;
-    let manifest = package.manifest();
+    for deployment in fleet.report().deployments {
+        let Some(champion) = deployment.champion else { continue };
+        tracing::info!(
+            deployment = deployment.id,
+            model = champion.name,
+            version = champion.version,
+            digest = champion.digest,
+            signed_by = champion.signed_by.as_deref().unwrap_or("none"),
+            "Serving"
+        );
+    }
     tracing::info!(
-        deployment = id,
-        model = %manifest.name,
-        version = %manifest.version,
-        digest = %package.digest(),
-        signed_by = signer,
         spooler = channel_names(config),
         outbox = %config.outbox_dir.display(),
-        "Serving"
+        "Recording"
     );
     eprintln!("listening on http://{}", reachable(address));
     Ok(())

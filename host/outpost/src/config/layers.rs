@@ -39,7 +39,7 @@ pub(super) fn file_over_defaults(file: Option<(&Path, Vec<u8>)>) -> Result<Raw, 
     Raw::deserialize(table).map_err(|error| bad(error.into()))
 }
 
-fn merge(table: &mut Table, over: Table) {
+pub(super) fn merge(table: &mut Table, over: Table) {
     for (key, value) in over {
         match (table.get_mut(&key), value) {
             (Some(Value::Table(inner)), Value::Table(value)) => merge(inner, value),
@@ -204,6 +204,9 @@ pub(super) fn flags_over(raw: &mut Raw, args: &Serve) {
     over(args.listen.as_ref(), &mut raw.http.listen);
     over(args.record_class.as_ref(), &mut raw.deployment.record_class);
     over(args.outbox.as_ref(), &mut raw.outbox.dir);
+    over(args.state.as_ref(), &mut raw.fleet.state);
+    raw.admin.listen = args.admin.clone().or(raw.admin.listen.take());
+    raw.fleet.models = args.models.clone().or(raw.fleet.models.take());
     raw.deployment.model = args.model.clone().or(raw.deployment.model.take());
     raw.deployment.id = args.deployment_id.clone().or(raw.deployment.id.take());
 }

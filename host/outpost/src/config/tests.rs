@@ -2,9 +2,10 @@ use super::*;
 use crate::cli::{Cli, Command};
 use clap::Parser as _;
 use engine::Limits;
+use gateway::privacy::{PrivacyAction, PrivacyRule};
 use spool::ChannelSettings;
 
-fn load(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, CliError> {
+pub(super) fn load(flags: &[&str], environment: &[(&str, &str)]) -> Result<Config, CliError> {
     let line = ["outpost", "serve"].iter().chain(flags);
     let Command::Serve(args) = Cli::try_parse_from(line).unwrap().command else { unreachable!() };
     let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
@@ -17,7 +18,7 @@ fn only(config: Config) -> ChannelSettings {
     config.channels.into_iter().next().unwrap().settings
 }
 
-fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
+pub(super) fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().to_str().unwrap();
@@ -25,7 +26,7 @@ fn with_file(text: &str, flags: &[&str]) -> Result<Config, CliError> {
 }
 
 /// What went wrong, in words.
-fn said(result: Result<Config, CliError>) -> String {
+pub(super) fn said(result: Result<Config, CliError>) -> String {
     let error = result.unwrap_err();
     assert_eq!(error.code(), crate::error::EXIT_USAGE);
     match &error {
@@ -39,7 +40,10 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
     let config = load(&["--model", "m.wasm"], &[]).unwrap();
     assert_eq!(format!("{:?}", config.gateway), format!("{:?}", GatewaySettings::default()));
     assert_eq!(format!("{:?}", config.deployment), format!("{:?}", DeploymentSettings::default()));
+    let fleet = format!("{:?}", config.fleet.settings);
+    assert_eq!(fleet, format!("{:?}", FleetSettings::default()));
     assert_eq!(format!("{:?}", config.engine), format!("{:?}", EngineSettings::default()));
+    assert_eq!(config.compile, CompileLimits::default());
     for (wasi, limits) in [(false, Limits::default()), (true, Limits::for_wasi())] {
         assert_eq!(format!("{:?}", config.limits.over(wasi)), format!("{limits:?}"));
     }
@@ -139,10 +143,10 @@ fn the_commented_settings_of_the_spoolers_are_real_ones() {
 #[test]
 fn each_layer_wins_over_the_one_below() {
     let text = "[deployment]\nid = \"of-the-file\"\n[http]\nlisten = \"127.0.0.1:1\"\n";
-    assert_eq!(with_file(text, &[]).unwrap().deployment_id.as_deref(), Some("of-the-file"));
+    assert_eq!(with_file(text, &[]).unwrap().deployments[0].id.as_deref(), Some("of-the-file"));
     let flagged =
         with_file(text, &["--deployment-id", "of-the-flag", "--listen", "127.0.0.1:2"]).unwrap();
-    assert_eq!(flagged.deployment_id.as_deref(), Some("of-the-flag"));
+    assert_eq!(flagged.deployments[0].id.as_deref(), Some("of-the-flag"));
     assert_eq!(flagged.listen, "127.0.0.1:2");
     let of_both = load(
         &["--model", "m.wasm", "--spooler", "kafka", "--kafka-topic", "of-the-flag"],
@@ -154,7 +158,7 @@ fn each_layer_wins_over_the_one_below() {
         ],
     );
     let of_both = of_both.unwrap();
-    assert_eq!(of_both.deployment_id.as_deref(), Some("of-the-environment"));
+    assert_eq!(of_both.deployments[0].id.as_deref(), Some("of-the-environment"));
     let ChannelSettings::Kafka(kafka) = only(of_both) else { panic!("another kind") };
     assert_eq!(
         (kafka.topic.as_str(), kafka.bootstrap_servers.as_str()),
@@ -282,4 +286,56 @@ fn what_is_wrong_with_several_channels_is_named() {
         let said = said(with_file(&text, flags));
         assert!(said.contains(says), "{text} {flags:?}: {said}");
     }
+}
+
+const TWO: &str = "[deployment]\nrecord_class = \"durable\"\n\
+    [[deployments]]\nid = \"a\"\nmodel = \"a.wasm\"\n\
+    [[deployments]]\nid = \"b\"\nname = \"B\"\nmodel = \"b.wasm\"\nrecord_class = \"observe\"\n\
+    [deployments.limits]\ncall_time_max = 200\n";
+
+#[test]
+fn deployments_take_from_the_common_table_what_they_leave_out() {
+    let config = with_file(TWO, &[]).unwrap();
+    let ids: Vec<_> = config.deployments.iter().map(|one| one.id.as_deref()).collect();
+    assert_eq!(ids, [None, Some("a"), Some("b")]);
+    let [flagged, a, b] = &config.deployments[..] else { panic!("{ids:?}") };
+    let class = |one: &Named| one.settings.record_class;
+    use gateway::RecordClass::{Durable, Observe};
+    assert_eq!((class(flagged), class(a), class(b)), (Durable, Durable, Observe));
+    assert_eq!((a.name.as_deref(), b.name.as_deref()), (None, Some("B")));
+    assert_eq!(a.limits.over(false).call_deadline, Limits::default().call_deadline);
+    assert_eq!(b.limits.over(true).call_deadline, Duration::from_millis(200));
+    assert_eq!(b.limits.over(false).instances, Limits::default().instances);
+}
+
+#[test]
+fn what_is_wrong_about_a_deployment_names_it() {
+    let one = |text: &str| format!("[[deployments]]\nid = \"a\"\nmodel = \"a.wasm\"\n{text}");
+    for (text, words) in [
+        ("[[deployments]]\nmodel = \"a.wasm\"".to_owned(), "number 1"),
+        ("[[deployments]]\nid = \"a\"".to_owned(), "`id` and `model`"),
+        (one("record_clas = \"durable\""), "record_clas"),
+        (one("record_class = \"sometimes\""), "record_class is observe or durable"),
+        (one("[deployments.limits]\npool_slots = 1"), "limits.pool_slots is about all"),
+        (one("[deployments.limits]\ncall_tim_max = 1"), "call_tim_max"),
+        (format!("{}{}", one(""), one("")), "the id is there twice"),
+        ("[deployment]\nname = \"x\"".to_owned(), "deployment.name belongs under"),
+        ("[fleet]\nversions_kept = 1".to_owned(), "fleet.versions_kept must be at least 2"),
+        ("[fleet]\nshadow_cpu_max = 1.01".to_owned(), "fleet.shadow_cpu_max must be"),
+        ("[fleet]\nwatch_faults_max = 1.01".to_owned(), "fleet.watch_faults_max must be"),
+        ("[fleet]\ndeployments_max = 0".to_owned(), "fleet.deployments_max must be"),
+    ] {
+        let said = said(with_file(&text, &[]));
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_gateway_may_begin_with_a_folder_alone() {
+    let said = said(load(&[], &[]));
+    assert!(said.contains("--models"), "{said}");
+    let config = load(&["--models", "packages"], &[]).unwrap();
+    assert_eq!(config.fleet.models, Some("packages".into()));
+    assert_eq!(config.fleet.state, Some("state".into()));
+    assert_eq!(load(&["--model", "m.wasm"], &[]).unwrap().fleet.state, None);
 }

@@ -118,6 +118,11 @@ pub struct Header {
     pub language: Option<String>,
     /// The version of that program.
     pub lib_version: Option<String>,
+    /// The package that gave the numbers, `sha256:<hex>`: a key of ours, which other writers leave out.
+    pub model_digest: Option<String>,
+    /// The part that the package plays in its deployment, a key of ours too; none for the champion. Kept as a text,
+    /// because a later version may know more parts.
+    pub role: Option<String>,
 }
 
 impl Envelope {
@@ -155,6 +160,8 @@ impl Envelope {
             version: Some(i64::from(record.version)),
             language: Some(record.language.to_owned()),
             lib_version: Some(record.lib_version.to_owned()),
+            model_digest: None,
+            role: None,
         };
         header.check()?;
         Self::finish(header, payload_object(record.payload)?)
@@ -208,6 +215,8 @@ impl Header {
             version: fields.whole("version").ok().flatten(),
             language: fields.text("language").ok().flatten(),
             lib_version: fields.text("libVersion").ok().flatten(),
+            model_digest: fields.text("modelDigest").ok().flatten(),
+            role: fields.text("role").ok().flatten(),
         };
         header.check()?;
         Ok(header)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{DataType, Limits, Message, RecordId, messages};
-use crate::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+use crate::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
 
 const ID: RecordId = RecordId { store: Uuid::from_u128(0x0a0b_0c0d), seq: 7 };
 const WIDE: Limits = Limits { rows: NonZeroUsize::new(97).unwrap(), bytes: 1_000_000 };
@@ -41,6 +41,8 @@ fn record(rows: usize) -> Record<'static> {
                 association_ids: (0..rows).map(|row| format!("ts{row}").into()).collect(),
             }),
         }),
+        model_digest: None,
+        role: Role::Champion,
     }
 }
 
@@ -97,6 +99,29 @@ fn the_wire_form_keeps_its_bytes() {
         .collect();
     let version = format!("\"libVersion\":\"{}\"", env!("CARGO_PKG_VERSION"));
     assert_eq!(sent.concat().replace(&version, "\"libVersion\":\"VERSION\""), OURS);
+}
+
+#[test]
+fn the_header_names_package_and_role_and_our_reader_keeps_them() {
+    let record =
+        Record { model_digest: Some(ModelDigest([0x0f; 32])), role: Role::Challenger, ..record(2) };
+    let digest = format!("sha256:{}", "0f".repeat(32));
+    let added = format!(",\"modelDigest\":\"{digest}\",\"role\":\"challenger\"}}");
+    let without = Record { model_digest: None, role: Role::Champion, ..record.clone() };
+    for (with, without) in messages(&record, ID, WIDE).iter().zip(messages(&without, ID, WIDE)) {
+        let [with, without] =
+            [&with.body, &without.body].map(|body| std::str::from_utf8(body).unwrap());
+        // Nothing else changes, and the payload not at all.
+        assert_eq!(with.replacen(&added, "}", 1), without);
+        let header = super::read::Envelope::read(with.as_bytes()).unwrap().header;
+        assert_eq!(header.model_digest.as_ref(), Some(&digest));
+        assert_eq!(header.role.as_deref(), Some(Role::Challenger.name()));
+        let header = super::read::Envelope::read(without.as_bytes()).unwrap().header;
+        assert_eq!((header.model_digest, header.role), (None, None));
+    }
+    let champion = Record { role: Role::Champion, ..record };
+    let body = String::from_utf8(messages(&champion, ID, WIDE).remove(0).body).unwrap();
+    assert!(body.contains(&format!(",\"modelDigest\":\"{digest}\"}}")), "{body}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use record::wire::Limits;
-use record::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+use record::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
 
 use super::*;
 use crate::outbox::{Class, Outbox, OutboxSettings};
@@ -37,6 +37,8 @@ pub(super) fn record(name: &str, rows: usize) -> Vec<u8> {
                 association_ids: (0..rows).map(|row| format!("{name}-{row}").into()).collect(),
             }),
         }),
+        model_digest: Some(ModelDigest([0x5a; 32])),
+        role: Role::Champion,
     };
     let mut out = Vec::new();
     record.encode(&mut out);

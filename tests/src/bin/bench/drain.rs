@@ -8,7 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use record::wire::{self, Limits, RecordId};
-use record::{Column, Outcome, Payload, PredictionRecord, Record, Rows, Values};
+use record::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
 use spool::channel::KafkaSettings;
 use spool::{Channel, ChannelSettings, Class, Outbox, OutboxSettings};
 use std::borrow::Cow;
@@ -145,6 +145,8 @@ fn records() -> Vec<Record<'static>> {
                         association_ids: vec![request_id.into()],
                     }),
                 }),
+                model_digest: Some(ModelDigest([0x5a; 32])),
+                role: Role::Champion,
             }
         })
         .collect()

@@ -417,6 +417,8 @@ fn some_record() -> impl Strategy<Value = Record<'static>> {
                         association_ids: rows.iter().map(|row| row.3.clone().into()).collect(),
                     }),
                 }),
+                model_digest: None,
+                role: crate::Role::Champion,
             }
         },
     )
