@@ -210,13 +210,12 @@ fn a_slow_package_never_holds_up_another_deployment() {
     let folder = tempfile::tempdir().unwrap();
     let Some(component) = parts::custom("nothing") else { return };
     let slow = sealed(&component, folder.path(), &[]);
-    let settings = format!(
-        "[[deployments]]\nid = \"slow\"\nmodel = {slow:?}\n[deployments.limits]\ncall_time_max = 600000\ninstances_max = 2\n\
-         [fleet]\ndefault = \"diabetes\"\n"
+    let good = Outpost::ridge();
+    let toml = format!(
+        "[[deployments]]\nid = \"good\"\nmodel = {good:?}\n[[deployments]]\nid = \"slow\"\nmodel = {slow:?}\n\
+         [deployments.limits]\ncall_time_max = 600000\ninstances_max = 2\n[fleet]\ndefault = \"good\"\n"
     );
-    let outbox = folder.path().join("outbox");
-    let gateway =
-        Serve::ridge(&outbox).with(&["--deployment-id", "diabetes"]).settings(&settings).start();
+    let gateway = Serve::settled(&toml, &folder.path().join("outbox")).start();
     let ask = |attempt: usize| {
         let mut client = gateway.client();
         let target = format!("/deployments/slow/predict?attempt={attempt}&with=1");
