@@ -41,7 +41,8 @@ impl Operated {
         for scope in SCOPES {
             let file = token_file(folder.path(), scope);
             std::fs::write(&file, token(scope)).expect("a folder of ours takes a file");
-            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("it is ours");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600))
+                .expect("it is ours");
             toml += &format!(
                 "[[admin.tokens]]\nname = {scope:?}\ntoken_file = {file:?}\nscope = {scope:?}\n"
             );

@@ -196,7 +196,8 @@ fn what_is_no_package_or_is_not_trusted_changes_nothing() {
         "--detached",
     ])
     .succeeded();
-    let apart = [&unsigned[..], &["--signature", path(&file("linear.wasm.sig"))]].concat();
+    let signature = file("linear.wasm.sig");
+    let apart = [&unsigned[..], &["--signature", path(&signature)]].concat();
     operated.run(&apart).succeeded();
     assert_eq!(champion(&operated, "other"), linear.digest);
     operated.run(&["rollback", "other"]).succeeded();

@@ -57,11 +57,11 @@ fn a_wrong_token_opens_nothing_and_is_told_to_the_log_without_its_text() {
     let wrong = "wrong-canary-0123456789abcdef";
     let file = operated.folder().join("wrong.token");
     std::fs::write(&file, wrong).unwrap();
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     operated
         .run(&["rollback", "diabetes", "--token-file", path(&file)])
         .failed(64, &["send a token"]);
-    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
     operated.run(&["status", "--token-file", path(&file)]).failed(64, &["chmod"]);
     wait_until("a line of the failure", || {
         operated.gateway.log().contains("without a known token").then_some(())
@@ -103,7 +103,7 @@ fn nobody_from_elsewhere_is_listened_to() {
     serve("outpost.sock").refused().failed(64, &["admin.listen", "unix:PATH"]);
     let open = place.path().join("open");
     std::fs::create_dir(&open).unwrap();
-    std::fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
     serve(&format!("unix:{}", path(&open.join("s")))).refused().failed(64, &["open", "chmod go-w"]);
     let gateway = Operated::serve(Outpost::ridge(), place.path()).start();
     assert!(!gateway.log().contains("operators on"), "{}", gateway.log());
