@@ -8,6 +8,7 @@
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
 //! - [`Agent`] is the public monitoring agent, and [`Server`] what it posts to.
+//! - [`hostile()`] are packages that mean harm.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
 //!
 //! Nothing here sleeps for a time and hopes: [`wait_until`] asks again until a deadline. A part that set-up could
@@ -19,6 +20,7 @@ mod certificates;
 mod client;
 mod disk;
 mod gateway;
+mod hostile;
 mod kafka;
 mod leash;
 mod ledger;
@@ -41,6 +43,7 @@ pub use certificates::{Authority, Identity};
 pub use client::{Answer, Client};
 pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
+pub use hostile::{End, Hostile, MARK, functions, hostile};
 pub use kafka::{Doors, Kafka, Message, PASSWORD, USER};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};

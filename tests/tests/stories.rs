@@ -16,6 +16,7 @@ mod stories {
     mod doors;
     mod faults;
     mod files;
+    mod hostile;
     mod kafka;
     mod kafka_security;
     mod privacy;

@@ -35,7 +35,7 @@ use crate::machine_code;
 use crate::package::Digest;
 
 /// Files that are kept.
-const FILES: usize = 64;
+const FILES: usize = 512;
 /// How every file starts.
 const MAGIC: &[u8; 16] = b"outpost code 1\n\0";
 /// The end of every file's name.

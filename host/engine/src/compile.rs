@@ -7,7 +7,7 @@
 //!   make other machine code. It gets the package on its standard input and nothing else: no file, and no environment
 //!   but the allocator's.
 //! - Before it has read a byte of the package it has put limits on itself (`child.rs`): processor time and memory that
-//!   the kernel enforces, the lowest claim on both, one thread. The parent enforces the wall clock, by killing it.
+//!   the kernel enforces, a low claim on both, one thread. The parent enforces the wall clock, by killing it.
 //! - One package is compiled at a time, so that the limit of memory is one of the whole program.
 //!
 //! # Failure

@@ -60,7 +60,7 @@ pub enum PackageError {
     NotWasm,
     /// A core module.
     #[error(
-        "take the package: it is a WebAssembly core module, a package is a component; build it for wasm32-wasip2"
+        "take the package: it is a WebAssembly core module, a package is a component; `outpost seal` makes one of it"
     )]
     CoreModule,
     /// WebAssembly of a layer or version that is unknown here.
@@ -72,7 +72,9 @@ pub enum PackageError {
     #[error("read the package: the file is damaged")]
     Damaged(#[source] Cause),
     /// A component without a manifest.
-    #[error("read the package: it has no manifest; `outpost train` and `outpost build` write one")]
+    #[error(
+        "read the package: it has no manifest; `outpost train` writes one, `outpost seal` adds one"
+    )]
     NoManifest,
     /// More than one manifest.
     #[error("read the package: it has more than one manifest")]

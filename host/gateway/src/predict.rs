@@ -214,7 +214,24 @@ impl Job {
     }
 
     fn decode<'b>(&self, serving: &Serving, source: &'b Source) -> Result<Batch<'b>, Fault> {
-        let names = serving.settings.unknown_names;
+        self.decode_with(serving, serving.settings.unknown_names, source)
+    }
+
+    /// For one who is asked in another's place: a field that it does not know may be the other's.
+    fn decode_leniently<'b>(
+        &self,
+        serving: &Serving,
+        source: &'b Source,
+    ) -> Result<Batch<'b>, Fault> {
+        self.decode_with(serving, UnknownNames::Ignore, source)
+    }
+
+    fn decode_with<'b>(
+        &self,
+        serving: &Serving,
+        names: UnknownNames,
+        source: &'b Source,
+    ) -> Result<Batch<'b>, Fault> {
         Ok(source.decode(Rows::new(&serving.schema, names, self.state.settings.rows))?)
     }
 
@@ -242,9 +259,7 @@ impl Job {
         if !Arc::ptr_eq(pick.serving, champion)
             && !pick.serving.schema.same_layout(&champion.schema)
         {
-            let names = UnknownNames::Ignore;
-            let rows = Rows::new(&pick.serving.schema, names, self.state.settings.rows);
-            match source.decode(rows) {
+            match self.decode_leniently(pick.serving, source) {
                 Ok(batch) => {
                     own = batch;
                     read = &own;
@@ -281,15 +296,6 @@ impl Job {
         let scored = Scored { batch: recorded, predictions: &predictions, association_ids: &ids };
         let record = self.record(serving, role, Outcome::Ok, StatusCode::OK, Some(scored));
         Done { answer, record, given: Some(Given { role, predictions, took }) }
-    }
-
-    fn decode_leniently<'b>(
-        &self,
-        serving: &Serving,
-        source: &'b Source,
-    ) -> Result<Batch<'b>, Fault> {
-        let names = UnknownNames::Ignore;
-        Ok(source.decode(Rows::new(&serving.schema, names, self.state.settings.rows))?)
     }
 
     /// Asks the one who was picked; while that one is new, its predecessor stands in where it fails.

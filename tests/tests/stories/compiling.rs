@@ -12,30 +12,12 @@ fn heavy(folder: &Path, functions: u32) -> PathBuf {
     path
 }
 
-/// A section of a component that holds a module of functions, each of which adds many times.
+/// A section of a component that holds such a module.
 fn nested(functions: u32) -> Vec<u8> {
-    // No locals; 60 times `i32.const 7, i32.const 7, i32.add, drop`; end.
-    let body = [&[0][..], &[0x41, 7, 0x41, 7, 0x6a, 0x1a].repeat(60), &[0x0b]].concat();
-    let body = [leb(body.len() as u32), body].concat();
-    let mut module = b"\0asm\x01\0\0\0".to_vec();
-    let list = |each: &[u8]| [leb(functions), each.repeat(functions as usize)].concat();
-    // One type without parameters and results, functions of it, their bodies.
-    for (id, content) in [(1, vec![1, 0x60, 0, 0]), (3, list(&[0])), (10, list(&body))] {
-        module.push(id);
-        module.extend(leb(content.len() as u32));
-        module.extend(content);
-    }
-    [vec![1], leb(module.len() as u32), module].concat()
-}
-
-fn leb(mut value: u32) -> Vec<u8> {
-    let mut out = Vec::new();
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-    out
+    let module = tests::functions(functions);
+    // The length in five groups of seven bits.
+    let length = (0..5).map(|at| (module.len() >> (7 * at)) as u8 & 0x7f | u8::from(at < 4) << 7);
+    std::iter::once(1).chain(length).chain(module.iter().copied()).collect()
 }
 
 #[test]

@@ -129,3 +129,77 @@ fn a_package_that_breaks_costs_its_own_call_and_nothing_else() {
     // What it writes, perhaps a row, is in no log.
     assert!(!gateway.log().contains("the row says"), "{}", gateway.log());
 }
+
+/// The blocks of commands under a heading of the README of the hand-written models.
+fn blocks(heading: &str) -> Vec<String> {
+    let readme = std::fs::read_to_string(tests::root().join("models/custom/README.md")).unwrap();
+    let (_, section) = readme.split_once(&format!("### {heading}\n")).unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let mut blocks = vec![String::new()];
+    for line in section.lines() {
+        match line.strip_prefix("    ") {
+            Some(command) => *blocks.last_mut().unwrap() += &format!("{command}\n"),
+            None if blocks.last().is_some_and(|block| !block.is_empty()) => {
+                blocks.push(String::new())
+            }
+            None => {}
+        }
+    }
+    blocks.retain(|block| !block.is_empty());
+    blocks
+}
+
+/// Does what the README says, with the example where it says to write a model.
+fn from_an_empty_folder(heading: &str, example: &str, file: &str) {
+    let root = tests::root();
+    let folder = tempfile::tempdir().unwrap();
+    let [prepare, build] = blocks(heading).try_into().unwrap();
+    let check = blocks("Check, seal, serve").remove(0);
+    let sealed: Vec<&str> =
+        check.lines().filter(|line| !line.contains("serve") && !line.contains("curl")).collect();
+    assert_eq!(sealed.len(), 2, "{check}");
+    let script = format!(
+        "set -e\n{prepare}\ncp '{root}/models/custom/{example}' {file}\n{build}\n\
+         cp '{root}/models/diabetes/diabetes.csv' rows.csv\n{}\n",
+        sealed.join("\n"),
+        root = root.display()
+    );
+    let script = script.replace('…', &root.display().to_string());
+    let mut command = std::process::Command::new("bash");
+    let programs = Outpost::path().parent().unwrap().display().to_string();
+    let search = std::env::var("PATH").unwrap();
+    command.args(["-c", &script]).current_dir(folder.path());
+    command.env("PATH", format!("{programs}:{search}"));
+    command.env_remove("CARGO_TARGET_DIR");
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{script}\n{}\n{said}",
+        String::from_utf8_lossy(&output.stdout)
+    );
+    let package = folder.path().join("my-model/package.wasm");
+    let shown = Outpost::run(&["inspect", path(&package)]).succeeded();
+    assert!(shown.out.starts_with("my-model 1\n"), "{}", shown.out);
+}
+
+#[test]
+fn the_readme_leads_to_a_package_in_c() {
+    if parts::custom("c").is_some() {
+        from_an_empty_folder("C", "c/diabetes.c", "model.c");
+    }
+}
+
+#[test]
+fn the_readme_leads_to_a_package_in_python() {
+    if parts::custom("python").is_some() {
+        from_an_empty_folder("Python", "python/app.py", "app.py");
+    }
+}
+
+#[test]
+fn the_readme_leads_to_a_package_in_rust() {
+    if parts::custom("rust").is_some() {
+        from_an_empty_folder("Rust", "rust/src/lib.rs", "src/lib.rs");
+    }
+}

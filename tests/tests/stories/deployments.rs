@@ -2,7 +2,8 @@
 
 use super::two_models::{Pair, pair};
 use std::path::Path;
-use tests::{Gateway, Outpost, README_ROW, Serve, Witness, spooled, wait_until};
+use std::path::PathBuf;
+use tests::{Gateway, Outpost, README_ROW, Run, Serve, Witness, spooled, wait_until};
 
 /// Puts a file in place of another one, whole.
 fn put(from: &Path, to: &Path) {
@@ -206,4 +207,143 @@ fn a_newer_version_may_follow_and_an_older_one_may_not() {
     let gateway = serve().start();
     assert_eq!(digest(&gateway, "diabetes"), new);
     wait_until("a refusal", || gateway.log().contains("older than").then_some(()));
+}
+
+/// A gateway that serves ridge as `diabetes` and keeps all that it has in one folder, through kills and restarts.
+struct Kept {
+    folder: tempfile::TempDir,
+}
+
+impl Kept {
+    fn start(&self) -> Gateway {
+        let place = self.folder.path();
+        let state = place.join("state");
+        let settings = format!("[fleet]\nstate = {state:?}\n");
+        Serve::ridge(&place.join("outbox"))
+            .settings(&settings)
+            .with(&["--admin", &self.admin()])
+            .start()
+    }
+
+    fn admin(&self) -> String {
+        format!("unix:{}", self.folder.path().join("admin.sock").display())
+    }
+
+    fn operate(&self, words: &[&str]) -> Run {
+        Outpost::run(&[words, &["--admin", &self.admin()]].concat())
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let told = self.operate(&["status", "--json"]).succeeded();
+        serde_json::from_str(&told.out).unwrap()
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn what_operators_have_decided_survives_a_kill() {
+    let Pair { ridge, linear } = pair();
+    let kept = Kept { folder: tempfile::tempdir().unwrap() };
+    let gateway = kept.start();
+    let file = path(&linear.file);
+    for words in [
+        &["deploy", "diabetes", file][..],
+        &["rollback", "diabetes"],
+        &["deploy", "diabetes", file, "--canary", "5%"],
+        &["challenger", "add", "diabetes", file, "--name", "other"],
+        &["deploy", "second", file],
+        &["default", "second"],
+    ] {
+        kept.operate(words).succeeded();
+    }
+    let said = |status: &serde_json::Value| {
+        let all = status["deployments"].as_array().unwrap();
+        let one = |one: &serde_json::Value| {
+            let digest = |place: &serde_json::Value| place["digest"].as_str().map(str::to_owned);
+            let challengers = one["challengers"].as_array().unwrap();
+            (
+                one["id"].as_str().unwrap().to_owned(),
+                digest(&one["champion"]),
+                digest(&one["canary"]["package"]),
+                one["canary"]["share"].as_f64(),
+                challengers.iter().map(|it| digest(&it["package"])).collect::<Vec<_>>(),
+                one["history"].clone(),
+            )
+        };
+        (all.iter().map(one).collect::<Vec<_>>(), status["defaultDeployment"].clone())
+    };
+    let before = said(&kept.status());
+    assert_eq!(before.0[0].1.as_deref(), Some(&*ridge.digest));
+    gateway.kill();
+    let gateway = kept.start();
+    assert_eq!(said(&kept.status()), before);
+    assert_eq!(gateway.predict(README_ROW).predictions(), [linear.says]);
+    // What was kept can be gone back to and promoted, without its file.
+    kept.operate(&["promote", "diabetes", "--challenger", "other"]).succeeded();
+    gateway.kill();
+    let _gateway = kept.start();
+    kept.operate(&["rollback", "diabetes"]).succeeded();
+    assert_eq!(said(&kept.status()).0[0].1.as_deref(), Some(&*ridge.digest));
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_change_leaves_what_was_or_what_was_wanted() {
+    let Pair { ridge, linear } = pair();
+    let kept = Kept { folder: tempfile::tempdir().unwrap() };
+    let (mut old, mut new) = (0, 0);
+    for round in 0..16u64 {
+        let gateway = kept.start();
+        let serving = digest(&gateway, "diabetes").unwrap();
+        let wanted = if serving == ridge.digest { linear } else { ridge };
+        let change = Outpost::command(&["deploy", "diabetes", path(&wanted.file)])
+            .env("OUTPOST_ADMIN", kept.admin())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        let mut change = change.unwrap();
+        // Later in each round: before the package is there, while it is stored, after it serves.
+        std::thread::sleep(std::time::Duration::from_millis(4 * round));
+        gateway.kill();
+        change.wait().unwrap();
+
+        let gateway = kept.start();
+        let found = digest(&gateway, "diabetes").unwrap();
+        assert!(found == serving || found == wanted.digest, "round {round}: {found}");
+        let says = if found == ridge.digest { ridge.says } else { linear.says };
+        assert_eq!(gateway.predict(README_ROW).predictions(), [says], "round {round}");
+        *if found == serving { &mut old } else { &mut new } += 1;
+    }
+    assert!(old > 0 && new > 0, "the kills came all too early or all too late: {old} {new}");
+}
+
+#[test]
+fn a_package_that_is_gone_from_the_state_leaves_its_deployment_with_the_version_before() {
+    let Pair { linear, .. } = pair();
+    let kept = Kept { folder: tempfile::tempdir().unwrap() };
+    let gateway = kept.start();
+    kept.operate(&["deploy", "second", path(Outpost::ridge())]).succeeded();
+    kept.operate(&["deploy", "second", path(&linear.file)]).succeeded();
+    gateway.kill();
+    let stored = |digest: &str| -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        kept.folder.path().join(format!("state/packages/{hex}.wasm"))
+    };
+    std::fs::write(stored(&linear.digest), "damaged").unwrap();
+    let gateway = kept.start();
+    assert_eq!(digest(&gateway, "second").as_deref(), Some(&*pair().ridge.digest));
+    assert!(gateway.log().contains("not restarted"), "{}", gateway.log());
+    gateway.kill();
+    // Without any package the others go on, and it says why it does not.
+    std::fs::write(stored(&pair().ridge.digest), "damaged").unwrap();
+    let gateway = kept.start();
+    let form = [("Content-Type", "application/x-www-form-urlencoded")];
+    let mut client = gateway.client();
+    let answer = client.send("POST", "/deployments/second/predict", &form, README_ROW).unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(answer.body.contains("no-model"), "{}", answer.body);
+    assert_eq!(gateway.predict(README_ROW).status, 200);
+    gateway.wait_for_readiness(200, "deployment second: it has no model");
 }

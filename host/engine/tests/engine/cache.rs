@@ -98,12 +98,12 @@ fn the_oldest_files_go_when_there_are_many() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("cache");
     let engine = engine(&folder).unwrap();
-    for old in 0..80 {
-        fs::write(folder.join(format!("{old:02}.machine")), "").unwrap();
+    for old in 0..600 {
+        fs::write(folder.join(format!("{old:03}.machine")), "").unwrap();
     }
     fs::write(folder.join("notes.txt"), "").unwrap();
     Guest::default().load(&engine, limits()).unwrap();
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), 64 + 1);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 512 + 1);
     assert!(folder.join("notes.txt").exists(), "a stranger's file is left alone");
     Guest::default().load(&engine, limits()).unwrap();
     assert_eq!(engine.stats().cache_hits, 1, "the newest file stayed");

@@ -65,6 +65,14 @@ fn an_endless_loop_does_not_delay_another_scorer() {
 }
 
 #[test]
+fn filling_memory_again_and_again_ends_at_the_deadline() {
+    // Each fill is one instruction, which no clock interrupts; the limit of memory keeps it short.
+    let fill = "(loop (memory.fill (i32.const 65536) (i32.const 7) (i32.const 15728640)) (br 0))";
+    let guest = Guest { memory: "256", ..Guest::default() };
+    assert_eq!(broke(guest, fill, limits()), Broke::Deadline);
+}
+
+#[test]
 fn an_endless_loop_at_the_start_ends_at_the_deadline() {
     let fields = "(func $spin (loop (br 0))) (start $spin)";
     assert_eq!(first_call(Guest { fields, ..Guest::default() }, limits()), Broke::Deadline);

@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod contract;
 mod crowd;
+mod guest;
 mod guests;
 mod hostile;
 mod package;

@@ -647,10 +647,11 @@ impl Fleet {
         previous: &Option<Arc<Serving>>,
     ) -> Result<Arc<Serving>, ChangeError> {
         let operations = self.operations();
+        let champion = slot.champion()?;
         let digest = {
             let saved = operations.saved.lock();
-            let history = saved.deployments.get(&*slot.id).map(|entry| &*entry.history);
-            let before = history.and_then(|history| history.iter().rev().nth(1));
+            let entry = saved.deployments.get(&*slot.id);
+            let before = entry.and_then(|entry| entry.before(&champion.serving.digest));
             before.ok_or_else(|| slot.lacks("champion to go back to"))?.digest.clone()
         };
         match (previous, &operations.store) {
@@ -690,12 +691,12 @@ impl Fleet {
     ) -> Result<(), ChangeError> {
         let edit = |saved: &mut Saved| {
             let entry = saved.deployments.entry(slot.id.to_string()).or_default();
-            if let Some(mut gone) = entry.history.pop() {
+            while let Some(mut gone) = entry.history.pop_if(|last| last.digest != serving.digest) {
                 gone.withdrawn = Some(why.to_owned());
                 entry.withdrawn.push(gone);
-                let over = entry.withdrawn.len().saturating_sub(WITHDRAWN);
-                entry.withdrawn.drain(..over);
             }
+            let over = entry.withdrawn.len().saturating_sub(WITHDRAWN);
+            entry.withdrawn.drain(..over);
             entry.history.pop();
             entry.history.push(version(serving, by, how));
             entry.canary = None;

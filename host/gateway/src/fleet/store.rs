@@ -121,6 +121,12 @@ impl SavedDeployment {
         self.history.last().map(|version| &*version.digest)
     }
 
+    /// The champion before this one. After a restart the last one may not have loaded, and an earlier one serves.
+    pub(crate) fn before(&self, champion: &str) -> Option<&SavedVersion> {
+        let place = self.history.iter().rposition(|version| version.digest == champion)?;
+        place.checked_sub(1).map(|before| &self.history[before])
+    }
+
     /// Every package that may still be wanted.
     fn digests(&self) -> impl Iterator<Item = &str> {
         let history = self.history.iter().map(|version| &*version.digest);

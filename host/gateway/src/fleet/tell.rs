@@ -127,7 +127,8 @@ impl Fleet {
         let recent = slot.traffic.recent.summary();
         let default =
             self.state.slots.load().default().is_some_and(|other| Arc::ptr_eq(other, slot));
-        let (history, previous) = history(&self.operations().saved.lock(), &slot.id);
+        let champion = lineup.champion.as_ref().map(|champion| &*champion.serving.digest);
+        let (history, previous) = history(&self.operations().saved.lock(), &slot.id, champion);
         DeploymentReport {
             id: slot.id.to_string(),
             name: slot.name.clone(),
@@ -154,9 +155,13 @@ impl Fleet {
 }
 
 /// Champions, the latest first, and the one that a rollback brings back.
-fn history(saved: &Saved, id: &str) -> (Vec<VersionReport>, Option<VersionReport>) {
+fn history(
+    saved: &Saved,
+    id: &str,
+    champion: Option<&str>,
+) -> (Vec<VersionReport>, Option<VersionReport>) {
     let Some(entry) = saved.deployments.get(id) else { return Default::default() };
-    let previous = entry.history.iter().rev().nth(1).map(SavedVersion::report);
+    let previous = champion.and_then(|champion| entry.before(champion)).map(SavedVersion::report);
     let mut all: Vec<_> =
         entry.history.iter().chain(&entry.withdrawn).map(SavedVersion::report).collect();
     all.sort_by(|a, b| b.since.cmp(&a.since));

@@ -1,6 +1,6 @@
 //! A ridge regression of the progress of diabetes, written by hand.
 
-wit_bindgen::generate!({ path: "../../../wit", world: "scorer" });
+wit_bindgen::generate!({ path: "wit", world: "scorer" });
 
 use exports::outpost::model::scoring::{Batch, Decline, Feature, Guest, Predictions, Signature};
 

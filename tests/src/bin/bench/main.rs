@@ -15,6 +15,7 @@ mod contenders;
 mod drain;
 mod inside;
 mod machine;
+mod plugins;
 mod report;
 mod spooler;
 mod weather;
@@ -34,7 +35,12 @@ fn main() {
             spooler::measure().report(&mut text).expect("a string takes everything");
             println!("{text}");
         }
-        Some(part) => panic!("there is no part {part}; there is `spooler`"),
+        Some("plugins") => {
+            let mut text = String::new();
+            plugins::measure().report(&mut text).expect("a string takes everything");
+            println!("{text}");
+        }
+        Some(part) => panic!("there is no part {part}; there are `spooler` and `plugins`"),
     }
 }
 
@@ -48,8 +54,9 @@ fn all() {
         }
     }
     let inside: Vec<_> = inside::MODELS.iter().map(inside::measure).collect();
+    let plugins = plugins::measure();
     let spooler = spooler::measure();
-    let text = report::text(&samples, &inside, &spooler);
+    let text = report::text(&samples, &inside, &plugins, &spooler);
     println!("\n{text}");
     report::write(&text);
 }

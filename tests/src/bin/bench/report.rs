@@ -2,12 +2,12 @@
 
 use crate::contenders::Contender;
 use crate::inside::Figures;
-use crate::{ROUNDS, machine, spooler, wrk};
+use crate::{ROUNDS, machine, plugins, spooler, wrk};
 use std::fmt::Write as _;
 
 const BEGIN: &str = "<!-- make bench writes from here -->";
 const END: &str = "<!-- to here -->";
-const GOAL_BARE: f64 = 0.8;
+const GOAL_BARE: f64 = 0.85;
 const GOAL_FLASK: f64 = 20.0;
 const GOAL_SANDBOX: f64 = 1.3;
 
@@ -15,12 +15,14 @@ const GOAL_SANDBOX: f64 = 1.3;
 pub(crate) fn text(
     http: &[Vec<wrk::Sample>],
     inside: &[Figures],
+    plugins: &plugins::Figures,
     spooler: &spooler::Figures,
 ) -> String {
     let mut text =
         format!("Machine: {}. The load generator shares its cores.\n\n", machine::line());
     over_http(&mut text, http).expect("a string takes everything");
     in_process(&mut text, inside).expect("a string takes everything");
+    plugins.report(&mut text).expect("a string takes everything");
     spooler.report(&mut text).expect("a string takes everything");
     text
 }

@@ -27,6 +27,12 @@ pub(crate) enum Weather {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Times(Vec<Duration>);
 
+impl From<Vec<Duration>> for Times {
+    fn from(times: Vec<Duration>) -> Self {
+        Self::default().and(Self(times))
+    }
+}
+
 impl Times {
     /// The same with the times of another run.
     pub(crate) fn and(mut self, other: Self) -> Self {
@@ -112,6 +118,11 @@ fn slow_disk(gateway: &Gateway) -> std::process::Child {
         (tracer.trim() != "0").then_some(())
     });
     child
+}
+
+/// Asks at [`RATE`] for so long.
+pub(crate) fn steady(gateway: &Gateway, time: Duration) -> Times {
+    ask(gateway, time)
 }
 
 fn ask(gateway: &Gateway, time: Duration) -> Times {

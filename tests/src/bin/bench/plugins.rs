@@ -1,0 +1,87 @@
+//! Models that come and go: what a swap costs those who ask, and what many models, a start and a challenger cost.
+
+mod beside;
+mod hundred;
+mod start;
+mod swapping;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use tests::{Outpost, README_ROW, fields};
+
+/// Goals of the figures below.
+const GOAL_SWAP: f64 = 1.5;
+const GOAL_START_MS: f64 = 50.0;
+const GOAL_RESIDENT_MIB: f64 = 40.0;
+const GOAL_BESIDE: f64 = 1.1;
+
+/// Everything that was measured.
+pub(crate) struct Figures {
+    swapping: swapping::Figures,
+    hundred: hundred::Figures,
+    start: start::Figures,
+    beside: beside::Figures,
+}
+
+/// A package, and what it says to the README's row.
+pub(crate) struct Known {
+    pub(crate) file: PathBuf,
+    pub(crate) digest: String,
+    pub(crate) says: f64,
+}
+
+pub(crate) fn measure() -> Figures {
+    let folder = tests::root().join("target/tmp/bench-plugins");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let ridge = known(Outpost::ridge(), README_ROW);
+    let trees = folder.join("trees.wasm");
+    Outpost::train(&trees, "random-forest", &[]);
+    let trees = known(&trees, README_ROW);
+    let lines = [line(&folder, 2), line(&folder, 3)];
+    Figures {
+        start: start::measure(&ridge.file),
+        swapping: swapping::measure([&lines[0], &lines[1]]),
+        beside: beside::measure(&ridge, &trees),
+        hundred: hundred::measure(&folder),
+    }
+}
+
+/// A model of one number, which hostile packages of the tests take as well.
+fn line(folder: &Path, slope: u32) -> Known {
+    let data = folder.join(format!("line-{slope}.csv"));
+    let rows = (0..200).map(|x| format!("{x},{}\n", slope * x + x % 7));
+    std::fs::write(&data, rows.fold("x,y\n".to_owned(), |text, row| text + &row)).expect("a file");
+    let file = folder.join(format!("line-{slope}.wasm"));
+    let [data, package] = [&data, &file].map(|path| path.to_str().expect("paths are UTF-8"));
+    Outpost::run(&["train", data, "--target", "y", "--model", "linear", "-o", package]).succeeded();
+    known(&file, swapping::ROW)
+}
+
+/// Asks a package directly.
+fn known(file: &Path, row: &str) -> Known {
+    let rows = tempfile::NamedTempFile::new().expect("a temporary file");
+    let (names, values): (Vec<_>, Vec<_>) = fields(row).into_iter().unzip();
+    let text = format!("{}\n{}\n", names.join(","), values.join(","));
+    std::fs::write(rows.path(), text).expect("a temporary file takes text");
+    let package = file.to_str().expect("paths are UTF-8");
+    let rows = rows.path().to_str().expect("paths are UTF-8");
+    let scored = Outpost::run(&["score", package, rows]).succeeded().out;
+    let says = scored.lines().nth(1).and_then(|line| line.rsplit(',').next()?.parse().ok());
+    let told = Outpost::run(&["inspect", package]).succeeded().out;
+    let digest = told.split_whitespace().find(|word| word.starts_with("sha256:"));
+    Known {
+        digest: digest.expect("a digest").to_owned(),
+        says: says.expect("a prediction"),
+        file: file.to_owned(),
+    }
+}
+
+impl Figures {
+    pub(crate) fn report(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "\n### Plug-ins\n")?;
+        self.swapping.report(text)?;
+        self.beside.report(text)?;
+        self.start.report(text)?;
+        self.hundred.report(text)
+    }
+}
