@@ -40,6 +40,7 @@ function number(value) {
   return value.toPrecision(size < 0.001 ? 1 : 3).replace(/\.?0+$/, "");
 }
 
+const count = (value, word) => `${number(value)} ${word}${value === 1 ? "" : "s"}`;
 const ms = (value) => (value === null ? "–" : `${number(value)} ms`);
 const percent = (share) => `${number(share * 100)} %`;
 
@@ -107,7 +108,7 @@ function packageOf(kind, title, found, ...more) {
   }
   return make("div", `package ${kind}`,
     make("div", "head", make("b", "", title), `${found.name} ${found.version}`, digest(found.digest), ...faults),
-    make("p", "soft", `for ${age((Date.now() - Date.parse(found.since)) / 1000)}, ${number(found.rows)} rows, call p50 ${ms(found.p50Ms)}, p99 ${ms(found.p99Ms)}`,
+    make("p", "soft", `for ${age((Date.now() - Date.parse(found.since)) / 1000)}, ${count(found.rows, "row")}, call p50 ${ms(found.p50Ms)}, p99 ${ms(found.p99Ms)}`,
       found.signedBy ? `, signed by ${found.signedBy}` : ""),
     ...more.filter((part) => part !== null));
 }
@@ -115,7 +116,7 @@ function packageOf(kind, title, found, ...more) {
 function compared(comparison) {
   if (!comparison.requests && !comparison.failed) return make("p", "soft", "not compared with the champion yet");
   return make("p", "soft",
-    `against the champion on ${number(comparison.rows)} rows: mean difference ${number(comparison.meanDifference)}, ` +
+    `against the champion on ${count(comparison.rows, "row")}: mean difference ${number(comparison.meanDifference)}, ` +
     `largest ${number(comparison.largestDifference)}, ${ms(comparison.meanMs)} against ${ms(comparison.championMeanMs)}` +
     (comparison.failed ? `, failed ${number(comparison.failed)}` : ""));
 }
@@ -138,7 +139,7 @@ function watched(watch) {
   const meter = document.createElement("meter");
   meter.max = Math.max(watch.window, 1);
   meter.value = watch.requests;
-  const text = `watched: ${number(watch.requests)} of ${number(watch.window)} requests, ${number(watch.faults)} faults`;
+  const text = `watched: ${number(watch.requests)} of ${number(watch.window)} requests, ${count(watch.faults, "fault")}`;
   meter.setAttribute("aria-label", text);
   return make("div", "", make("p", "soft", text), meter);
 }
@@ -166,11 +167,11 @@ function fill(card, deployment) {
     parts.push(packageOf("canary", `canary, ${percent(canary.share)}`, canary.package, watched(canary.watch), compared(canary.comparison)));
   }
   for (const challenger of challengers) {
-    const shed = challenger.shed ? make("p", "soft", `left out ${number(challenger.shed)} requests: its time was used up`) : null;
+    const shed = challenger.shed ? make("p", "soft", `left out ${count(challenger.shed, "request")}: its time was used up`) : null;
     parts.push(packageOf("challenger", `challenger ${challenger.name}`, challenger.package, compared(challenger.comparison), shed));
   }
   const before = previous ? ["; rollback brings ", `${previous.name} ${previous.version} `, digest(previous.digest)] : [];
-  parts.push(make("p", "soft", `${number(deployment.requests)} requests since the start, made by ${deployment.madeBy}`, ...before));
+  parts.push(make("p", "soft", `${count(deployment.requests, "request")} since the start, made by ${deployment.madeBy}`, ...before));
   card.replaceChildren(...parts);
 }
 
@@ -237,8 +238,8 @@ function showOutbox({ outbox, channels }) {
     make("div", "head", make("b", "", channel.name),
       channel.paused === null ? badge("running", "good") : badge("paused", "bad")),
     make("p", "", channel.waitingRecords
-      ? `${number(channel.waitingRecords)} records wait, the oldest for ${age(channel.oldestAgeSeconds)}`
-      : "no records wait"),
+      ? `${count(channel.waitingRecords, "record")} waiting, the oldest for ${age(channel.oldestAgeSeconds)}`
+      : "no records waiting"),
     channel.paused === null ? null : make("p", "soft", channel.paused),
     channel.lastError === null ? null : make("p", "soft", `last failure: ${channel.lastError}`)));
   if (outbox?.trouble) lines.unshift(make("li", "bad", outbox.trouble));
