@@ -75,6 +75,9 @@ impl Default for CompileLimits {
     }
 }
 
+/// How far a compiler stands back behind packages that serve, when processors are short.
+const NICE: u64 = 10;
+
 /// Starts compilers, one after the other.
 #[derive(Debug)]
 pub(crate) struct Compilers {
@@ -89,7 +92,8 @@ impl Compilers {
     }
 
     /// The package's machine code.
-    pub(crate) fn compile(&self, package: &[u8]) -> Result<Vec<u8>, CompileError> {
+    /// While packages serve, the compiler stands back behind them; at a start there is nobody to stand back for.
+    pub(crate) fn compile(&self, package: &[u8], serving: bool) -> Result<Vec<u8>, CompileError> {
         let _turn = self.turn.lock();
         let limits = self.compiler.limits;
         let until = Instant::now() + limits.wall_time;
@@ -106,6 +110,7 @@ impl Compilers {
             cpu_seconds: whole_seconds(limits.cpu_time),
             memory_bytes: limits.memory_bytes,
             package_bytes: package.len() as u64,
+            nice: if serving { NICE } else { 0 },
         };
         std::thread::scope(|scope| {
             // A child that dies before it has read everything says why elsewhere.

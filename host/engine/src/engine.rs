@@ -226,7 +226,7 @@ impl Engine {
 
     /// Compiles the package, in a child process when there is one for it. Then its bytes come too.
     fn compile(&self, package: &Package) -> Result<(Component, Option<Vec<u8>>), LoadError> {
-        let Shared { counters, wasmtime, compilers, .. } = &*self.shared;
+        let Shared { counters, wasmtime, compilers, crowd, .. } = &*self.shared;
         count(&counters.compiled);
         let Some(compilers) = compilers else {
             let component = Component::from_binary(wasmtime, package.bytes());
@@ -234,7 +234,8 @@ impl Engine {
                 .map(|component| (component, None))
                 .map_err(|error| LoadError::Invalid(cause(error)));
         };
-        let code = compilers.compile(package.bytes()).map_err(|error| match error {
+        let serving = crowd.scorers() > 0;
+        let code = compilers.compile(package.bytes(), serving).map_err(|error| match error {
             CompileError::Invalid(why) => LoadError::Invalid(why.into()),
             error => LoadError::Compile(error),
         })?;

@@ -10,8 +10,8 @@ use crate::error::{Cause, one_line};
 use crate::package::PACKAGE_BYTES;
 use crate::runtime;
 
-/// How far it stands back behind its parent when processors are short.
-const NICE: i32 = 10;
+/// The lowest priority that there is.
+const NICE_MAX: i32 = 19;
 /// Files that it may have open: three pipes, and what the system looks up at the start.
 const FILES: u64 = 16;
 
@@ -90,7 +90,7 @@ fn limit(request: &Request) -> Result<(), CompilerError> {
         .map_err(|error| CompilerError::Limit { what: "processor time", source: error.into() })?;
     // Manners, not limits: where they are not to be had, the limits still hold.
     let _no_matter = (
-        rustix::process::nice(NICE),
+        rustix::process::nice(i32::try_from(request.nice).unwrap_or(NICE_MAX)),
         rustix::process::set_parent_process_death_signal(Some(Signal::KILL)),
         std::fs::write("/proc/self/oom_score_adj", "1000"),
     );

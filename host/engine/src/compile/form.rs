@@ -25,7 +25,7 @@ const ASKED: &[u8; 16] = b"outpost compile\n";
 /// How an answer starts.
 const ANSWERED: &[u8; 16] = b"outpost code 1 \n";
 /// Bytes of a request before the package.
-pub(super) const REQUEST_BYTES: usize = 16 + 1 + 3 * 8;
+pub(super) const REQUEST_BYTES: usize = 16 + 1 + 4 * 8;
 /// Bytes of an answer before its content.
 pub(super) const HEAD_BYTES: u64 = 16 + 1 + 8 + 32;
 
@@ -36,6 +36,8 @@ pub(super) struct Request {
     pub(super) cpu_seconds: u64,
     pub(super) memory_bytes: u64,
     pub(super) package_bytes: u64,
+    /// How far the child stands back behind others when processors are short.
+    pub(super) nice: u64,
 }
 
 /// What a child answers.
@@ -55,7 +57,7 @@ impl Request {
             Placement::Reserved => 1,
             Placement::Compact => 2,
         };
-        let numbers = [self.cpu_seconds, self.memory_bytes, self.package_bytes];
+        let numbers = [self.cpu_seconds, self.memory_bytes, self.package_bytes, self.nice];
         for (place, number) in bytes[17..].chunks_exact_mut(8).zip(numbers) {
             place.copy_from_slice(&number.to_le_bytes());
         }
@@ -82,6 +84,7 @@ impl Request {
             cpu_seconds: next()?,
             memory_bytes: next()?,
             package_bytes: next()?,
+            nice: next()?,
         })
     }
 }
@@ -133,8 +136,13 @@ mod tests {
     #[test]
     fn requests_are_read_as_they_are_written() {
         for placement in [Placement::Pool, Placement::Reserved, Placement::Compact] {
-            let request =
-                Request { placement, cpu_seconds: 7, memory_bytes: 1 << 40, package_bytes: 300 };
+            let request = Request {
+                placement,
+                cpu_seconds: 7,
+                memory_bytes: 1 << 40,
+                package_bytes: 300,
+                nice: 10,
+            };
             let mut bytes = request.bytes();
             assert_eq!(Request::read(&bytes), Some(request));
             bytes[16] = 3;
