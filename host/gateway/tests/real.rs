@@ -208,6 +208,8 @@ async fn metrics_tell_of_engine_and_outbox() {
     let (_, text) = real.get("/metrics").await;
     for line in [
         r#"engine_batches_total{outcome="scored"} 1"#,
+        "engine_instances_reclaimed_total 0",
+        "engine_packages_shared_total 0",
         "spool_outbox_healthy 1",
         "spool_durable_seq 1",
         r#"spool_records_refused_total{reason="disk_full"} 0"#,

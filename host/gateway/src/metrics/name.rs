@@ -31,6 +31,8 @@ pub(crate) enum Name {
     EngineInstances,
     EngineInstancesCreated,
     EngineDiscarded,
+    EngineReclaimed,
+    EngineShared,
     EngineCompiled,
     EngineCacheHits,
     EngineCacheRefused,
@@ -154,6 +156,16 @@ impl Name {
             Self::EngineDiscarded => {
                 ("engine_instances_discarded", Counter, "Instances that broke, by how")
             }
+            Self::EngineReclaimed => (
+                "engine_instances_reclaimed",
+                Counter,
+                "Instances made in the slot of another deployment's, because all slots were taken",
+            ),
+            Self::EngineShared => (
+                "engine_packages_shared",
+                Counter,
+                "Packages whose machine code another deployment had in memory",
+            ),
             Self::EngineCompiled => ("engine_packages_compiled", Counter, "Packages compiled"),
             Self::EngineCacheHits => {
                 ("engine_cache_hits", Counter, "Packages whose machine code came from the cache")

@@ -50,6 +50,8 @@ fn engine(stats: &Stats, out: &mut Writer<'_>) -> fmt::Result {
         Name::EngineDiscarded,
         discarded.map(|(kind, count)| ([("reason", *kind)], count)),
     )?;
+    out.counter(Name::EngineReclaimed, stats.reclaimed)?;
+    out.counter(Name::EngineShared, stats.shared)?;
     out.counter(Name::EngineCompiled, stats.compiled)?;
     out.counter(Name::EngineCacheHits, stats.cache_hits)?;
     out.counter(Name::EngineCacheRefused, stats.cache_refused)
