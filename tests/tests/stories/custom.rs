@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-use tests::{Outpost, README_ROW, Serve, parts};
+use tests::{Outpost, README_ROW, Serve, parts, wait_until};
 
 #[path = "../../guests/nothing/src/attempts.rs"]
 mod attempts;
@@ -201,5 +201,35 @@ fn the_readme_leads_to_a_package_in_python() {
 fn the_readme_leads_to_a_package_in_rust() {
     if parts::custom("rust").is_some() {
         from_an_empty_folder("Rust", "rust/src/lib.rs", "src/lib.rs");
+    }
+}
+
+/// Two calls that never end hold both of their package's instances; whoever asks another deployment does not notice.
+#[test]
+fn a_slow_package_never_holds_up_another_deployment() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(component) = parts::custom("nothing") else { return };
+    let slow = sealed(&component, folder.path(), &[]);
+    let good = Outpost::ridge();
+    let toml = format!(
+        "[[deployments]]\nid = \"good\"\nmodel = {good:?}\n[[deployments]]\nid = \"slow\"\nmodel = {slow:?}\n\
+         [deployments.limits]\ncall_time_max = 600000\ninstances_max = 2\n[fleet]\ndefault = \"good\"\n"
+    );
+    let gateway = Serve::settled(&toml, &folder.path().join("outbox")).start();
+    let ask = |attempt: usize| {
+        let mut client = gateway.client();
+        let target = format!("/deployments/slow/predict?attempt={attempt}&with=1");
+        move || client.send("GET", &target, &[], "").map(|answer| answer.status)
+    };
+    assert_eq!(ask(0)().unwrap(), 200);
+    let calls = [ask(105), ask(105)].map(std::thread::spawn);
+    wait_until("a package without a free instance", || (ask(0)().unwrap() == 503).then_some(()));
+    for _ in 0..50 {
+        assert_eq!(gateway.predict(README_ROW).status, 200);
+    }
+    assert!(calls.iter().all(|call| !call.is_finished()), "the calls were to go on");
+    gateway.kill();
+    for call in calls {
+        assert!(call.join().unwrap().is_err(), "an answer of a gateway that is gone");
     }
 }

@@ -1,8 +1,8 @@
 //! Many models on one gateway, and models that are swapped while it answers.
 
 use super::two_models::{Pair, pair};
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 use tests::{Gateway, Outpost, README_ROW, Run, Serve, Witness, spooled, wait_until};
 
 /// Puts a file in place of another one, whole.
@@ -209,6 +209,9 @@ fn a_newer_version_may_follow_and_an_older_one_may_not() {
     wait_until("a refusal", || gateway.log().contains("older than").then_some(()));
 }
 
+/// Kills in the middle of a change, spread over the time that it takes.
+const ROUNDS: u32 = 16;
+
 /// A gateway that serves ridge as `diabetes` and keeps all that it has in one folder, through kills and restarts.
 struct Kept {
     folder: tempfile::TempDir,
@@ -294,7 +297,13 @@ fn a_kill_in_the_middle_of_a_change_leaves_what_was_or_what_was_wanted() {
     let Pair { ridge, linear } = pair();
     let kept = Kept { folder: tempfile::tempdir().unwrap() };
     let (mut old, mut new) = (0, 0);
-    for round in 0..16u64 {
+    // How long a change takes here and now, when nobody kills it.
+    let gateway = kept.start();
+    let started = Instant::now();
+    kept.operate(&["deploy", "diabetes", path(&linear.file)]).succeeded();
+    let whole = started.elapsed();
+    gateway.kill();
+    for round in 0..=ROUNDS {
         let gateway = kept.start();
         let serving = digest(&gateway, "diabetes").unwrap();
         let wanted = if serving == ridge.digest { linear } else { ridge };
@@ -304,8 +313,12 @@ fn a_kill_in_the_middle_of_a_change_leaves_what_was_or_what_was_wanted() {
             .stderr(std::process::Stdio::null())
             .spawn();
         let mut change = change.unwrap();
-        // Later in each round: before the package is there, while it is stored, after it serves.
-        std::thread::sleep(std::time::Duration::from_millis(4 * round));
+        if round == ROUNDS {
+            change.wait().unwrap();
+        } else {
+            // Later in each round: before the package is there, while it is looked at, while it is stored.
+            std::thread::sleep(whole * round / ROUNDS);
+        }
         gateway.kill();
         change.wait().unwrap();
 

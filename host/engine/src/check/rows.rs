@@ -35,8 +35,9 @@ pub(super) fn candidates(
                 Some(Distribution::Numeric { min, max, .. }) if min < max => {
                     min + (max - min) * ((turn % 11) as f64 / 10.0)
                 }
-                _ if step < NUMBERS.len() => NUMBERS[step],
-                _ => NUMBERS[turn % NUMBERS.len()] * (1.0 + (turn % 5) as f64 / 4.0),
+                _ => NUMBERS.get(step).copied().unwrap_or_else(|| {
+                    NUMBERS[turn % NUMBERS.len()] * (1.0 + (turn % 5) as f64 / 4.0)
+                }),
             }
         };
         let row = signature.features.iter().enumerate().map(column).collect();

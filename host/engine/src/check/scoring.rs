@@ -1,6 +1,6 @@
 //! The checks that score.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use models::manifest::Manifest;
 
@@ -14,10 +14,10 @@ use crate::subject::{Linked, Probe};
 const ROWS: usize = 97;
 /// Sizes of batches.
 const BATCHES: [usize; 4] = [1, 2, 97, 1000];
-/// Calls in a row while memory is watched.
+/// Calls in a row while memory is watched: it must not grow in their second half.
 const CALLS: usize = 2000;
-/// After how many of them memory must have found its size: a runtime collects its garbage now and then.
-const SETTLED: usize = 1000;
+/// So many are made when it does, because a runtime may collect its garbage seldom.
+const CALLS_MAX: usize = 64_000;
 /// Numbers at the ends of what a number can be.
 const EXTREMES: [f64; 8] = [0.0, -0.0, 5e-324, -5e-324, 1e308, -1e308, f64::MAX, f64::MIN];
 /// Codes that are no level.
@@ -193,28 +193,44 @@ impl<'a> Scoring<'a> {
     pub(super) fn memory(&mut self, figures: &mut Figures) -> Checked {
         self.restart()?;
         let mut times = Vec::with_capacity(CALLS);
-        let mut settled = 0;
-        for call in 0..CALLS {
-            if call == SETTLED {
-                settled = self.probe.memory_bytes();
+        let mut made = 0;
+        let mut calls = CALLS;
+        loop {
+            self.call_until(calls / 2, &mut made, &mut times)?;
+            let half = self.probe.memory_bytes();
+            self.call_until(calls, &mut made, &mut times)?;
+            let now = self.probe.memory_bytes();
+            figures.memory_bytes = Some(now);
+            if now == half {
+                times.sort_unstable();
+                figures.one_row = times.get(times.len() / 2).copied();
+                return Ok(format!("stands still over {calls} calls"));
             }
-            let place = call % self.rows.len();
+            if calls >= CALLS_MAX {
+                return Err(format!(
+                    "it grows with every call: {half} bytes after {}, {now} after {calls}; free what is answered",
+                    calls / 2
+                ));
+            }
+            calls *= 2;
+        }
+    }
+
+    /// Calls with one row after the other until so many calls were made.
+    fn call_until(
+        &mut self,
+        calls: usize,
+        made: &mut usize,
+        times: &mut Vec<Duration>,
+    ) -> Result<(), String> {
+        while *made < calls {
+            let place = *made % self.rows.len();
             let started = Instant::now();
-            self.same(&[place], &format!("call {call}"))?;
+            self.same(&[place], &format!("call {made}"))?;
             times.push(started.elapsed());
+            *made += 1;
         }
-        times.sort_unstable();
-        figures.one_row = Some(times[CALLS / 2]);
-        let now = self.probe.memory_bytes();
-        figures.memory_bytes = Some(now);
-        if now > settled {
-            let each = (now - settled) / (CALLS - SETTLED) as u64;
-            return Err(format!(
-                "it grows with every call: {settled} bytes after {SETTLED} calls, {now} after {CALLS}, about {each} a call; \
-                 the post-return functions must free what was answered"
-            ));
-        }
-        Ok(format!("does not grow over {CALLS} calls"))
+        Ok(())
     }
 
     /// The largest batch that a gateway gives it.

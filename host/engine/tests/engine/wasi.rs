@@ -170,3 +170,42 @@ fn limits_that_are_not_given_fit_the_package() {
         assert_eq!(engine.load(&guest.package(), two).unwrap().instances(), 2);
     });
 }
+
+/// The component says of which types WASI is; when it lies, the lie costs its own call.
+#[test]
+fn a_function_of_another_type_is_an_error_and_no_panic() {
+    for (wit, ty, arguments) in [
+        ("now: func() -> string;", "(param i32)", "(i32.const 512)"),
+        (
+            "now: func(of: list<string>) -> tuple<u64, u64>;",
+            "(param i32 i32 i32)",
+            "(i32.const 0) (i32.const 0) (i32.const 512)",
+        ),
+        ("now: func();", "", ""),
+    ] {
+        let before = format!(
+            "(if (f64.ne (f64.load (local.get $numbers)) (f64.const 1.5)) (then (call $f {arguments})))"
+        );
+        let asks = Asks { wit, ty, before: &before, ..CLOCK };
+        match asks.score(2.0) {
+            Err(ScoreError::Broke(Broke::Output(why))) => assert!(!why.is_empty()),
+            // A result that nobody takes is no harm.
+            Ok(answer) => assert_eq!((answer, ty), (2.0, "")),
+            other => panic!("{wit}: {other:?}"),
+        }
+    }
+    // What has a type of its own here does not link.
+    let asks = Asks {
+        package: "wasi:random",
+        interface: "random",
+        wit: "get-random-bytes: func(len: u64) -> string;",
+        name: "get-random-bytes",
+        ty: "(param i64 i32)",
+        before: "",
+        ..CLOCK
+    };
+    asks.with(|guest| {
+        let error = guest.load(&engine(), limits()).unwrap_err();
+        assert!(matches!(error, LoadError::Types(_)), "{error:?}");
+    });
+}
