@@ -2,8 +2,8 @@
 
     status_page.py URL TOKEN FOLDER
 
-Opens the page at two widths, light and dark, logs in, and writes what a person would see as one line of JSON a
-visit; the pictures go to FOLDER. The last visit shows a hundred deployments, made of the real ones.
+Opens the page at two widths, light and dark, logs in (once by the address), and writes what a person would see as one line of JSON a
+visit; the pictures go to FOLDER. One visit shows a hundred deployments, made of the real ones.
 """
 
 import json
@@ -19,6 +19,7 @@ VISITS = [
     {"name": "phone", "width": 360, "height": 740, "scheme": "light", "many": 0},
     {"name": "phone-dark", "width": 360, "height": 740, "scheme": "dark", "many": 0},
     {"name": "phone-many", "width": 360, "height": 740, "scheme": "light", "many": 100},
+    {"name": "fragment", "width": 800, "height": 600, "scheme": "light", "many": 0},
 ]
 
 # The contrast between each text and what is behind it, after WCAG 2: the texts that have too little.
@@ -73,15 +74,19 @@ def visit(browser, name, width, height, scheme, many):
                 return route.fulfill(response=response)
             route.fulfill(response=response, json=crowd(response.json(), many))
         page.route("**/api/v1/status", answer)
-    page.goto(URL)
-    page.get_by_label("Token").fill("a-wrong-token-of-many-characters")
-    page.get_by_role("button").click()
-    page.get_by_text("does not know this token").wait_for()
-    locked = page.locator("main").is_visible()
-    # The browser itself says that the answers so far were refusals.
-    complaints.clear()
-    page.get_by_label("Token").fill(TOKEN)
-    page.get_by_role("button").click()
+    if name == "fragment":
+        page.goto(f"{URL}#token={TOKEN}")
+        locked = False
+    else:
+        page.goto(URL)
+        page.get_by_label("Token").fill("a-wrong-token-of-many-characters")
+        page.get_by_role("button").click()
+        page.get_by_text("does not know this token").wait_for()
+        locked = page.locator("main").is_visible()
+        # The browser itself says that the answers so far were refusals.
+        complaints.clear()
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button").click()
     page.locator("article").first.wait_for()
     # The second answer draws a line.
     page.locator("polyline[points*=' ']").first.wait_for(state="attached")

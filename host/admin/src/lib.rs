@@ -37,7 +37,7 @@ mod tokens;
 
 pub use listen::{BindError, Listener};
 pub use operate::Operate;
-pub use server::{Hooks, serve};
+pub use server::{Hooks, SetLog, serve};
 pub use settings::{AdminSettings, Listen, ListenError};
 pub use tokens::{Scope, TOKEN_CHARS_MIN, Token, TokenError, Tokens};
 

@@ -35,10 +35,13 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 const READ_BUFFER_BYTES: usize = 64 << 10;
 const ROOT: u32 = 0;
 
+/// Changes what is logged, or says what is wrong with the filter.
+pub type SetLog = Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 /// What the room can do to the process it is in.
 pub struct Hooks {
     /// Changes what is logged, or says what is wrong with the filter.
-    pub set_log: Box<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    pub set_log: SetLog,
 }
 
 impl std::fmt::Debug for Hooks {

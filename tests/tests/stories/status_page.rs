@@ -39,7 +39,7 @@ fn the_page_shows_everything_at_every_width_and_runs_nothing_that_it_shows() {
     std::fs::create_dir_all(&shots).unwrap();
     let url = operated.address().to_owned() + "/";
     let Some(visits) = python::look_at(&url, &token("read"), &shots) else { return };
-    assert_eq!(visits.len(), 5);
+    assert_eq!(visits.len(), 6);
     for visit in &visits {
         let name = visit["visit"].as_str().unwrap();
         let text = visit["text"].as_str().unwrap();

@@ -10,6 +10,9 @@ use crate::act::JSON_BYTES_MAX;
 
 const WASM: &str = "Content-Type: application/wasm";
 
+/// A request, more of its head, its body; the status and a word of the answer.
+type Refused<'a> = (String, &'a [&'a str], &'a [u8], u16, &'a str);
+
 fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
@@ -82,7 +85,7 @@ fn what_does_not_fit_is_named_and_does_nothing() {
     let room = TestRoom::on_socket();
     let one = "/api/v1/deployments/d";
     let json = "Content-Type: application/json";
-    let cases: [(String, &[&str], &[u8], u16, &str); 14] = [
+    let cases: [Refused; 14] = [
         (format!("POST {one}/deploy"), &[], PACKAGE, 415, "application/wasm"),
         (format!("POST {one}/deploy"), &[json], PACKAGE, 415, "application/wasm"),
         (format!("POST {one}/deploy"), &[WASM], b"\0asm", 422, "package"),
@@ -155,7 +158,7 @@ fn a_change_that_is_refused_says_whose_fault_it_is() {
 #[test]
 fn a_client_that_goes_away_stops_no_change_and_the_end_waits_for_it() {
     let mut room = TestRoom::on_socket();
-    let (open, gate) = mpsc::channel();
+    let (open, gate) = mpsc::sync_channel(1);
     *room.fleet.gate.lock() = Some(gate);
     let mut client = room.connect();
     let head = format!(

@@ -207,7 +207,7 @@ impl TestRoom {
             }),
         };
         let (stop, stopped) = oneshot::channel();
-        let (bound, address) = mpsc::channel();
+        let (bound, address) = mpsc::sync_channel(1);
         let served = Arc::clone(&fleet);
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(

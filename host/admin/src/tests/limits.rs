@@ -72,7 +72,7 @@ fn a_head_has_a_limit() {
 #[test]
 fn so_many_packages_are_loaded_at_once_and_no_more() {
     let room = TestRoom::on_socket_with(|settings| settings.uploads = 1);
-    let (open, gate) = mpsc::channel();
+    let (open, gate) = mpsc::sync_channel(1);
     *room.fleet.gate.lock() = Some(gate);
     let mut first = room.connect();
     let head = format!(

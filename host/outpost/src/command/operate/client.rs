@@ -7,6 +7,7 @@ use crate::progress::Sending;
 use admin::Listen;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -143,8 +144,7 @@ impl Client {
         let exchange = async {
             let answer = sender.send_request(request).await?;
             let status = answer.status();
-            let body = Limited::new(answer.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
-            Ok::<_, Cause>((status, body))
+            Ok::<_, Cause>((status, read(answer.into_body()).await?))
         };
         let exchanged = tokio::time::timeout(ANSWER_TIME, exchange).await.map_err(late);
         sending.end();
@@ -180,6 +180,11 @@ async fn connect(address: &Listen) -> io::Result<Box<dyn Stream>> {
         Listen::Unix(path) => Box::new(UnixStream::connect(path).await?),
         Listen::Loopback(address) => Box::new(TcpStream::connect(address).await?),
     })
+}
+
+#[expect(clippy::disallowed_methods, reason = "limited here, and in time by the caller")]
+async fn read(body: Incoming) -> Result<Bytes, Cause> {
+    Ok(Limited::new(body, ANSWER_BYTES).collect().await?.to_bytes())
 }
 
 /// The exit code that fits a status: whose fault it is.
