@@ -21,6 +21,10 @@
 //! no other scorer needs their room more (`crowd.rs`). A package that is loaded twice has its machine code once. Each call
 //! has a deadline (`ticker.rs`), each instance a budget of memory and a store of its own (`instance.rs`).
 //!
+//! A package may be written by hand and import WASI: it is linked with one that has nothing in it (`wasi.rs`), and has other
+//! limits where none are given ([`LimitSettings`]). [`Engine::check`] is the conformance test for such components,
+//! [`Subject::seal`] makes packages of them.
+//!
 //! # Failure
 //!
 //! "The model declined" is an answer and keeps the instance. Anything else throws the instance away, and the next
