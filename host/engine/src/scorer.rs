@@ -15,6 +15,9 @@ use crate::pool::Pool;
 use crate::settings::{Limits, Mode};
 use crate::stats::count;
 
+/// An instance that has left less than this part of the memory that it may add is not used again.
+const NEARLY_FULL: u64 = 8;
+
 /// Rows to score: row by row, one number for each feature in the manifest's order. A level is given by its code, NaN
 /// is missing, -1 an unknown level.
 #[derive(Clone, Copy, Debug)]
@@ -142,11 +145,19 @@ impl Inner {
             None => self.start()?,
         };
         let answer = self.score_on(&mut instance, batch);
-        if self.limits.mode == Mode::Warm && matches!(answer, Ok(_) | Err(ScoreError::Declined(_)))
-        {
+        let good = matches!(answer, Ok(_) | Err(ScoreError::Declined(_)));
+        if good && self.limits.mode == Mode::Warm && !self.is_nearly_full(&instance) {
             taken.place.keep(instance);
         }
         answer
+    }
+
+    /// Whether an instance has taken nearly all the memory that it may. Some runtimes keep a little of each call, and the
+    /// one after the last that fits would break; a new instance begins with nothing.
+    fn is_nearly_full(&self, instance: &Instance) -> bool {
+        let budget = self.template.budget();
+        let left = budget.memory_bytes.saturating_sub(instance.memory_bytes(budget));
+        left < self.limits.working_bytes / NEARLY_FULL
     }
 
     fn check_shape(&self, batch: Batch<'_>) -> Result<(), ScoreError> {

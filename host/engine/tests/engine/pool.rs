@@ -40,6 +40,20 @@ fn the_last_instance_back_is_the_first_out() {
     }
 }
 
+#[test]
+fn an_instance_that_keeps_a_little_of_each_call_is_replaced_before_it_breaks() {
+    let engine = engine();
+    let limits = Limits { working_bytes: 16 << 16, instances: 1, ..limits() };
+    let grows = "(if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then unreachable))";
+    let scorer = Guest { before: grows, ..Guest::default() }.load(&engine, limits).unwrap();
+    let before = engine.stats().instances_created;
+    for call in 0..100 {
+        assert_eq!(scorer.score(row(&0.5)).unwrap(), [0.5], "call {call}");
+    }
+    // An instance is done when less than two of sixteen pages are left: after its fifteenth call, the golden ones included.
+    assert!((6..=7).contains(&(engine.stats().instances_created - before)));
+}
+
 /// Loops for ever when the row is negative.
 const STUCK: &str =
     "(if (f64.lt (f64.load (local.get $numbers)) (f64.const 0)) (then (loop (br 0))))";

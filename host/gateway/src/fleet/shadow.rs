@@ -120,10 +120,11 @@ impl ShadowJob {
         if let (Role::Canary, Some(canary), Some(champion)) =
             (self.answered, &lineup.canary, &lineup.champion)
         {
-            self.score(&champion.serving, None, |champions| match champions {
-                Some(champions) => canary.comparison.both(self.given(), champions),
-                // Nothing to compare with.
-                None => {}
+            self.score(&champion.serving, None, |champions| {
+                // Without them there is nothing to compare with.
+                if let Some(champions) = champions {
+                    canary.comparison.both(self.given(), champions);
+                }
             });
         }
     }
