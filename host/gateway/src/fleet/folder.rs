@@ -19,7 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
     time::Duration,
@@ -44,7 +44,7 @@ const FOLDER: &str = "folder";
 /// Follows a folder until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Follower {
-    _stop: Sender<()>,
+    _stop: SyncSender<()>,
 }
 
 /// What tells one state of a file from another, as far as its metadata goes.
@@ -95,7 +95,8 @@ impl Fleet {
         folder.look(self);
         folder.look(self);
         self.forget_files(&folder);
-        let (stop, stopped) = channel();
+        // Nothing is ever sent: the sender's end is the order.
+        let (stop, stopped) = sync_channel(0);
         let fleet = self.clone();
         thread::Builder::new()
             .name("models-folder".to_owned())
