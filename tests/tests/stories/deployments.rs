@@ -1,9 +1,11 @@
 //! Many models on one gateway, and models that are swapped while it answers.
 
-use super::two_models::{Pair, pair};
+use super::two_models::{Pair, known_by, pair};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
-use tests::{Gateway, Outpost, README_ROW, Run, Serve, Witness, spooled, wait_until};
+use tests::{
+    Gateway, MARK, Outpost, README_ROW, Run, Serve, Witness, hostile, spooled, wait_until,
+};
 
 /// Puts a file in place of another one, whole.
 fn put(from: &Path, to: &Path) {
@@ -133,6 +135,56 @@ fn a_folder_is_followed_and_no_request_is_lost_in_a_swap() {
     std::fs::remove_file(models.join("second.wasm")).unwrap();
     wait_for(&gateway, "second", None);
     assert_eq!(gateway.predict(README_ROW).status, 200);
+}
+
+#[test]
+fn a_package_that_breaks_on_live_rows_is_taken_back_and_no_caller_notices() {
+    let folder = tempfile::tempdir().unwrap();
+    let (models, spool) = (folder.path().join("models"), folder.path().join("spool"));
+    std::fs::create_dir(&models).unwrap();
+    // The hostile packages take an x, predict a y, and misbehave where x is 13.
+    let data = folder.path().join("line.csv");
+    let rows = (0..100).map(|x| format!("{x},{}\n", 2 * x + x % 7));
+    std::fs::write(&data, rows.fold("x,y\n".to_owned(), |text, row| text + &row)).unwrap();
+    let good = folder.path().join("good.wasm");
+    let words = ["train", path(&data), "--target", "y", "--model", "linear", "-o", path(&good)];
+    Outpost::run(&words).succeeded();
+    let row = format!("x={MARK}");
+    let good = known_by(good, &row);
+
+    let file = models.join("line.wasm");
+    put(&good.file, &file);
+    // A model that runs into its deadline is late, and costs each caller that time.
+    let settings = "[engine]\ncall_time_max = 40\n";
+    let serve = || Serve::folder(&models, folder.path()).settings(settings).to_files(&spool);
+    let mut gateway = serve().durable().start();
+    let bad: Vec<_> = ["unreachable", "endless-loop", "memory-bomb"]
+        .map(|name| hostile().into_iter().find(|one| one.name == name).unwrap())
+        .into();
+    let mut seen = 0;
+    for package in &bad {
+        let witness = Witness::start(gateway.port(), "/predict", &row, 4, package.name);
+        witness.wait_for_more(20);
+        let half = models.join("half");
+        std::fs::write(&half, &package.package).unwrap();
+        std::fs::rename(&half, &file).unwrap();
+        wait_until("an automatic rollback", || {
+            gateway.log().contains("action=\"automatic-rollback\"").then_some(())
+        });
+        witness.wait_for_more(20);
+        assert_eq!(digest(&gateway, "line").as_deref(), Some(&*good.digest));
+        let told = witness.finish();
+        seen += told.answers.len();
+        wait_until("all records", || {
+            let all: usize = spooled(&spool).iter().map(|it| it.associations().len()).sum();
+            (all >= seen).then_some(())
+        });
+        told.agree(&[(&good.digest, good.says)], &spooled(&spool));
+        // The bad file is still there, and a restart does not try it again.
+        drop(gateway);
+        gateway = serve().durable().start();
+        assert_eq!(digest(&gateway, "line").as_deref(), Some(&*good.digest));
+    }
 }
 
 #[test]

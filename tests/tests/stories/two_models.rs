@@ -33,8 +33,13 @@ pub(super) fn pair() -> &'static Pair {
 
 /// Asks a package directly.
 pub(super) fn known(file: PathBuf) -> Known {
+    known_by(file, README_ROW)
+}
+
+/// The same, by what it says to another row.
+pub(super) fn known_by(file: PathBuf, row: &str) -> Known {
     let rows = tempfile::NamedTempFile::new().unwrap();
-    let (names, values): (Vec<_>, Vec<_>) = fields(README_ROW).into_iter().unzip();
+    let (names, values): (Vec<_>, Vec<_>) = fields(row).into_iter().unzip();
     std::fs::write(rows.path(), format!("{}\n{}\n", names.join(","), values.join(","))).unwrap();
     let package = file.to_str().unwrap();
     let scored = Outpost::run(&["score", package, rows.path().to_str().unwrap()]).succeeded().out;

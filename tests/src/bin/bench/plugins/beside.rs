@@ -1,11 +1,13 @@
-//! What a challenger costs the champion's callers, and what a fresh instance for each request costs.
+//! What a challenger costs the champion's callers, what a hostile package beside a good one costs its callers, and what a
+//! fresh instance for each request costs.
 
 use super::{GOAL_BESIDE, Known};
 use crate::weather::{Times, steady};
 use crate::wrk;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tests::{Outpost, Serve};
+use tests::{MARK, Outpost, Serve, hostile};
 
 const ROUNDS: usize = 8;
 const TIME: Duration = Duration::from_secs(4);
@@ -13,6 +15,8 @@ const TIME: Duration = Duration::from_secs(4);
 pub(crate) struct Figures {
     alone: Times,
     challenged: Times,
+    healthy: Times,
+    threatened: Times,
     compared: f64,
     shed: f64,
     warm: wrk::Sample,
@@ -45,6 +49,7 @@ pub(super) fn measure(champion: &Known, challenger: &Known) -> Figures {
         println!("challenger: round {round}/{ROUNDS}");
     }
     drop(gateway);
+    let (healthy, threatened) = beside_a_hostile_one(champion);
     let rate = |mode: &str| {
         let home = tempfile::tempdir_in(tests::root().join("target/tmp")).expect("a folder");
         let serve = Serve::package(&champion.file, &home.path().join("outbox"));
@@ -52,7 +57,39 @@ pub(super) fn measure(champion: &Known, challenger: &Known) -> Figures {
         wrk::run(serve.with(&["--log", "warn"]).start().port())
     };
     let (warm, fresh) = (rate("warm"), rate("fresh"));
-    Figures { alone, challenged, compared, shed, warm, fresh }
+    Figures { alone, challenged, healthy, threatened, compared, shed, warm, fresh }
+}
+
+/// The good model's answers without and with a client that asks a package for rows on which it never ends.
+fn beside_a_hostile_one(good: &Known) -> (Times, Times) {
+    let folder = tempfile::tempdir_in(tests::root().join("target/tmp")).expect("a folder");
+    let found = hostile().into_iter().find(|one| one.name == "endless-loop");
+    let bad = folder.path().join("bad.wasm");
+    std::fs::write(&bad, found.expect("a hostile package").package).expect("a file");
+    let toml = format!(
+        "[[deployments]]\nid = \"good\"\nmodel = {:?}\n[[deployments]]\nid = \"bad\"\nmodel = {bad:?}\n",
+        good.file
+    );
+    let serve = Serve::settled(&toml, &folder.path().join("outbox")).with(&["--log", "error"]);
+    let gateway = serve.start();
+    let (mut healthy, mut threatened) = (Times::default(), Times::default());
+    for round in 1..=ROUNDS {
+        healthy = healthy.and(steady(&gateway, TIME));
+        let target = format!("/deployments/bad/predict?x={MARK}");
+        let enough = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !enough.load(Ordering::Relaxed) {
+                    let answer = gateway.client().send("GET", &target, &[], "").expect("an answer");
+                    assert_eq!(answer.status, 504, "{}", answer.body);
+                }
+            });
+            threatened = std::mem::take(&mut threatened).and(steady(&gateway, TIME));
+            enough.store(true, Ordering::Relaxed);
+        });
+        println!("hostile: round {round}/{ROUNDS}");
+    }
+    (healthy, threatened)
 }
 
 impl Figures {
@@ -67,6 +104,13 @@ impl Figures {
             let (p50, p99) = (times.percentile(50), times.percentile(99));
             writeln!(text, "| {name} | {p50:.0?} | {p99:.0?} |")?;
         }
+        for (name, times) in [
+            ("another deployment, quiet", &self.healthy),
+            ("another deployment, which loops without end", &self.threatened),
+        ] {
+            let (p50, p99) = (times.percentile(50), times.percentile(99));
+            writeln!(text, "| {name} | {p50:.0?} | {p99:.0?} |")?;
+        }
         let p99 = |times: &Times| times.percentile(99).as_secs_f64();
         writeln!(
             text,
@@ -74,6 +118,11 @@ impl Figures {
             p99(&self.challenged) / p99(&self.alone),
             self.compared,
             self.shed
+        )?;
+        writeln!(
+            text,
+            "\np99 beside a deployment that loops without end / beside a quiet one: {:.2}. The loop takes one of the two processors.",
+            p99(&self.threatened) / p99(&self.healthy)
         )?;
         writeln!(
             text,
