@@ -178,7 +178,8 @@ fn a_client_that_goes_away_stops_no_change_and_the_end_waits_for_it() {
     open.send(()).unwrap();
     room.join();
     let said = room.fleet.said();
-    assert!(said.len() == 1 && said[0].starts_with("push d Champion"), "{said:?}");
+    assert!(said.len() == 2 && said[0].starts_with("push d Champion"), "{said:?}");
+    assert_eq!(said[1], "ended");
 }
 
 #[test]

@@ -209,6 +209,7 @@ impl TestRoom {
         let (stop, stopped) = oneshot::channel();
         let (bound, address) = mpsc::sync_channel(1);
         let served = Arc::clone(&fleet);
+        let ended = Arc::clone(&fleet);
         let thread = std::thread::spawn(move || {
             tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(
                 async {
@@ -219,6 +220,7 @@ impl TestRoom {
                         drop(stopped.await);
                     })
                     .await;
+                    ended.say("ended".into());
                 },
             );
         });

@@ -34,7 +34,12 @@ fn a_package_has_a_limit() {
 fn a_large_body_that_is_refused_is_read_so_that_the_answer_arrives() {
     let room = TestRoom::on_port();
     let body = vec![0; 8 << 20];
-    room.send(DEPLOY, &[WASM], &body).is(401, "unauthenticated");
+    let mut client = room.connect();
+    let head =
+        format!("{DEPLOY} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    client.write(head.as_bytes()).unwrap();
+    client.write(&body).unwrap();
+    client.read().unwrap().is(401, "unauthenticated");
 }
 
 #[test]
