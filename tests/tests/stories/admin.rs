@@ -1,8 +1,8 @@
 //! What operators do with a gateway that runs, by the commands that they give.
 
-use super::two_models::{Known, Pair, known, pair};
+use super::two_models::{Pair, pair};
 use std::path::Path;
-use tests::{Operated, Outpost, README_ROW, python, wait_until};
+use tests::{Known, Operated, Outpost, README_ROW, python, wait_until};
 
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
@@ -230,7 +230,7 @@ fn a_gateway_may_start_empty_and_get_its_first_model_later() {
     let state = place.path().join("state");
     let serve = tests::Serve::settled("", &place.path().join("outbox"));
     let gateway = serve.with(&["--state", path(&state), "--admin", &address]).spawn();
-    let ridge = known(Outpost::ridge().to_owned());
+    let ridge = Known::by(Outpost::ridge().to_owned(), README_ROW);
     Outpost::run(&["deploy", "first", path(Outpost::ridge()), "--admin", &address]).succeeded();
     gateway.wait_for_readiness(200, "");
     assert_eq!(gateway.predict(README_ROW).predictions(), [ridge.says]);

@@ -1,10 +1,10 @@
 //! Many models on one gateway, and models that are swapped while it answers.
 
-use super::two_models::{Pair, known_by, pair};
+use super::two_models::{Pair, pair};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tests::{
-    Gateway, MARK, Outpost, README_ROW, Run, Serve, Witness, hostile, spooled, wait_until,
+    Gateway, Known, MARK, Outpost, README_ROW, Run, Serve, Witness, hostile, spooled, wait_until,
 };
 
 /// Puts a file in place of another one, whole.
@@ -150,7 +150,7 @@ fn a_package_that_breaks_on_live_rows_is_taken_back_and_no_caller_notices() {
     let words = ["train", path(&data), "--target", "y", "--model", "linear", "-o", path(&good)];
     Outpost::run(&words).succeeded();
     let row = format!("x={MARK}");
-    let good = known_by(good, &row);
+    let good = Known::by(good, &row);
 
     let file = models.join("line.wasm");
     put(&good.file, &file);

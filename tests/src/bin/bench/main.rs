@@ -27,24 +27,20 @@ use contenders::Contender;
 const ROUNDS: usize = 5;
 
 fn main() {
+    let Some(part) = std::env::args().nth(1) else { return all() };
     // While one works on a part, the part is enough: it is printed, and the file stays.
-    match std::env::args().nth(1).as_deref() {
-        None => all(),
-        Some("spooler") => {
-            let mut text = String::new();
-            spooler::measure().report(&mut text).expect("a string takes everything");
-            println!("{text}");
-        }
-        Some("plugins") => {
-            let mut text = String::new();
-            plugins::measure().report(&mut text).expect("a string takes everything");
-            println!("{text}");
-        }
-        Some(part) => panic!("there is no part {part}; there are `spooler` and `plugins`"),
-    }
+    let mut text = String::new();
+    let told = match &*part {
+        "http" => report::over_http(&mut text, &over_http()),
+        "plugins" => plugins::measure().report(&mut text),
+        "spooler" => spooler::measure().report(&mut text),
+        part => panic!("there is no part {part}; there are `http`, `plugins` and `spooler`"),
+    };
+    told.expect("a string takes everything");
+    println!("{text}");
 }
 
-fn all() {
+fn over_http() -> Vec<Vec<wrk::Sample>> {
     let mut samples: Vec<Vec<wrk::Sample>> = vec![Vec::new(); Contender::ALL.len()];
     for round in 1..=ROUNDS {
         for (contender, samples) in Contender::ALL.iter().zip(&mut samples) {
@@ -53,6 +49,11 @@ fn all() {
             samples.push(sample);
         }
     }
+    samples
+}
+
+fn all() {
+    let samples = over_http();
     let inside: Vec<_> = inside::MODELS.iter().map(inside::measure).collect();
     let plugins = plugins::measure();
     let spooler = spooler::measure();

@@ -6,8 +6,8 @@ mod start;
 mod swapping;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use tests::{Outpost, README_ROW, fields};
+use std::path::Path;
+use tests::{Known, Outpost, README_ROW};
 
 /// Goals of the figures below.
 const GOAL_SWAP: f64 = 1.5;
@@ -23,20 +23,13 @@ pub(crate) struct Figures {
     beside: beside::Figures,
 }
 
-/// A package, and what it says to the README's row.
-pub(crate) struct Known {
-    pub(crate) file: PathBuf,
-    pub(crate) digest: String,
-    pub(crate) says: f64,
-}
-
 pub(crate) fn measure() -> Figures {
     let folder = tests::root().join("target/tmp/bench-plugins");
     std::fs::create_dir_all(&folder).expect("a folder");
-    let ridge = known(Outpost::ridge(), README_ROW);
+    let ridge = Known::by(Outpost::ridge().to_owned(), README_ROW);
     let trees = folder.join("trees.wasm");
     Outpost::train(&trees, "random-forest", &[]);
-    let trees = known(&trees, README_ROW);
+    let trees = Known::by(trees, README_ROW);
     let lines = [line(&folder, 2), line(&folder, 3)];
     Figures {
         start: start::measure(&ridge.file),
@@ -54,26 +47,7 @@ fn line(folder: &Path, slope: u32) -> Known {
     let file = folder.join(format!("line-{slope}.wasm"));
     let [data, package] = [&data, &file].map(|path| path.to_str().expect("paths are UTF-8"));
     Outpost::run(&["train", data, "--target", "y", "--model", "linear", "-o", package]).succeeded();
-    known(&file, swapping::ROW)
-}
-
-/// Asks a package directly.
-fn known(file: &Path, row: &str) -> Known {
-    let rows = tempfile::NamedTempFile::new().expect("a temporary file");
-    let (names, values): (Vec<_>, Vec<_>) = fields(row).into_iter().unzip();
-    let text = format!("{}\n{}\n", names.join(","), values.join(","));
-    std::fs::write(rows.path(), text).expect("a temporary file takes text");
-    let package = file.to_str().expect("paths are UTF-8");
-    let rows = rows.path().to_str().expect("paths are UTF-8");
-    let scored = Outpost::run(&["score", package, rows]).succeeded().out;
-    let says = scored.lines().nth(1).and_then(|line| line.rsplit(',').next()?.parse().ok());
-    let told = Outpost::run(&["inspect", package]).succeeded().out;
-    let digest = told.split_whitespace().find(|word| word.starts_with("sha256:"));
-    Known {
-        digest: digest.expect("a digest").to_owned(),
-        says: says.expect("a prediction"),
-        file: file.to_owned(),
-    }
+    Known::by(file, swapping::ROW)
 }
 
 impl Figures {

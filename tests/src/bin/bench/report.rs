@@ -27,7 +27,7 @@ pub(crate) fn text(
     text
 }
 
-fn over_http(text: &mut String, http: &[Vec<wrk::Sample>]) -> std::fmt::Result {
+pub(crate) fn over_http(text: &mut String, http: &[Vec<wrk::Sample>]) -> std::fmt::Result {
     let command = wrk::command("PORT").join(" ");
     writeln!(
         text,

@@ -1,13 +1,13 @@
 //! What a challenger costs the champion's callers, what a hostile package beside a good one costs its callers, and what a
 //! fresh instance for each request costs.
 
-use super::{GOAL_BESIDE, Known};
+use super::GOAL_BESIDE;
 use crate::weather::{Times, steady};
 use crate::wrk;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tests::{MARK, Outpost, Serve, hostile};
+use tests::{Known, MARK, Outpost, Serve, hostile};
 
 const ROUNDS: usize = 8;
 const TIME: Duration = Duration::from_secs(4);

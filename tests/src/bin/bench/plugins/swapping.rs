@@ -1,13 +1,13 @@
 //! Two models swapped every second under load, and bad packages pushed in between. Every answer is held against the model
 //! whose digest came with it, and every record against its answer.
 
-use super::{GOAL_SWAP, Known};
+use super::GOAL_SWAP;
 use crate::weather::Times;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::{End, hostile};
-use tests::{Gateway, Serve, Told, Witness, spooled, wait_until};
+use tests::{Gateway, Known, Serve, Told, Witness, spooled, wait_until};
 
 const CLIENTS: usize = 64;
 const ROUNDS: usize = 10;
