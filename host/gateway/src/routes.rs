@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use hyper::{Method, Request, body::Incoming};
+use percent_encoding::percent_decode_str;
 
 use crate::{
     answer::{self, Answer},
@@ -32,7 +33,8 @@ pub(crate) async fn answer(state: &Arc<State>, request: Request<Incoming>) -> An
             match path.strip_prefix("/deployments/").and_then(|rest| rest.strip_suffix("/predict"))
             {
                 Some(id) if !id.is_empty() && !id.contains('/') => {
-                    let slot = state.slots.load().get(id).cloned();
+                    let id = percent_decode_str(id).decode_utf8_lossy();
+                    let slot = state.slots.load().get(&id).cloned();
                     (Route::Predict, predicted(state, slot, request).await)
                 }
                 _ => (Route::Other, refuse(state, &request, &Fault::NoRoute)),

@@ -58,11 +58,12 @@ fn several_deployments_of_one_file_have_their_own_ways() {
     assert_eq!(ask("/deployments/first/predict", &more).status, 400);
     assert_eq!(ask("/deployments/second/predict", &more).status, 200);
     assert_eq!(ask("/deployments/third/predict", README_ROW).status, 404);
+    assert_eq!(ask("/deployments/fir%73t/predict", README_ROW).status, 200);
 
     let records = wait_until("records", || {
         let records = spooled(&spool);
         let scored: Vec<_> = records.into_iter().filter(|it| it.is("PREDICTIONS_DATA")).collect();
-        (scored.len() == 4).then_some(scored)
+        (scored.len() == 5).then_some(scored)
     });
     for record in &records {
         let model = if record.deployment == "first" { ridge } else { linear };
@@ -88,8 +89,8 @@ fn a_deployment_that_does_not_load_stops_the_start_and_names_its_file() {
     );
     let outbox = folder.path().join("outbox");
     Serve::settled(&toml, &outbox).refused().failed(65, &["bad.wasm", "not a WebAssembly file"]);
-    let toml = format!("[[deployments]]\nid = \"not good\"\nmodel = {:?}\n", ridge.file);
-    Serve::settled(&toml, &outbox).refused().failed(64, &["not good", "letters, digits"]);
+    let toml = format!("[[deployments]]\nid = \"not/good\"\nmodel = {:?}\n", ridge.file);
+    Serve::settled(&toml, &outbox).refused().failed(64, &["not/good", "without `/`"]);
 }
 
 #[test]
@@ -147,7 +148,18 @@ fn a_package_that_breaks_on_live_rows_is_taken_back_and_no_caller_notices() {
     let rows = (0..100).map(|x| format!("{x},{}\n", 2 * x + x % 7));
     std::fs::write(&data, rows.fold("x,y\n".to_owned(), |text, row| text + &row)).unwrap();
     let good = folder.path().join("good.wasm");
-    let words = ["train", path(&data), "--target", "y", "--model", "linear", "-o", path(&good)];
+    let words = [
+        "train",
+        path(&data),
+        "--target",
+        "y",
+        "--numeric",
+        "x",
+        "--model",
+        "linear",
+        "-o",
+        path(&good),
+    ];
     Outpost::run(&words).succeeded();
     let row = format!("x={MARK}");
     let good = Known::by(good, &row);
@@ -195,6 +207,9 @@ fn a_folder_may_be_empty_at_first() {
     let gateway = Serve::folder(&models, folder.path()).spawn();
     gateway.wait_for_readiness(503, "no deployment has a model");
     assert_eq!(gateway.predict(README_ROW).status, 404);
+    // A name that can be no id is said, and changes nothing.
+    put(&ridge.file, &models.join("not a name.wasm"));
+    wait_until("a refusal", || gateway.log().contains("file must be 1 to 128").then_some(()));
     put(&ridge.file, &models.join("diabetes.wasm"));
     gateway.wait_for_readiness(200, &ridge.digest);
     assert_eq!(gateway.predict(README_ROW).predictions(), [ridge.says]);

@@ -6,7 +6,7 @@ use super::{
     Fleet,
     change::{Change, ChangeError, Place},
     lineup::Slot,
-    operate::Origin,
+    operate::{Origin, check_name},
 };
 use crate::{deployment::Serving, scoring::Score, settings::DeploymentSettings};
 
@@ -20,7 +20,8 @@ impl Fleet {
         settings: DeploymentSettings,
         place: Place,
     ) -> Result<Change, ChangeError> {
-        let slot = self.slot(id).or_else(|_| {
+        let slot = self.slot(id).or_else(|_| -> Result<_, ChangeError> {
+            check_name("deployment", id)?;
             let settings = Arc::new(settings);
             Ok(Arc::new(Slot { settings, ..self.new_slot(id)? }))
         })?;

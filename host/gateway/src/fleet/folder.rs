@@ -31,7 +31,7 @@ use super::{
     Fleet,
     change::{ChangeError, Place},
     lineup::{MadeBy, Slot},
-    operate::{Arrival, chain},
+    operate::{Arrival, chain, check_name},
 };
 
 /// Time between two looks.
@@ -217,8 +217,14 @@ fn deploy(
     signature: Option<&[u8]>,
     fleet: &Fleet,
 ) -> Result<(), ChangeError> {
+    let digest = package.digest().to_string();
     let Ok(slot) = fleet.slot(id) else {
-        let slot = Arc::new(Slot { made_by: MadeBy::Folder, ..fleet.new_slot(id)? });
+        let slot = match check_name("file", id).and_then(|()| fleet.new_slot(id)) {
+            Ok(slot) => Arc::new(Slot { made_by: MadeBy::Folder, ..slot }),
+            Err(error) => {
+                return fleet.told(id, "deploy", FOLDER, Some(digest), || Err(error)).map(drop);
+            }
+        };
         let begun = fleet.begin(&slot, package, signature, FOLDER);
         if begun.is_err() {
             // What served before the restart is better than nothing.
@@ -226,7 +232,6 @@ fn deploy(
         }
         return begun;
     };
-    let digest = package.digest().to_string();
     let arrive = || {
         if slot.made_by != MadeBy::Folder {
             let rule = format!("{id:?} is a deployment of the {} already", slot.made_by.word());

@@ -91,7 +91,10 @@ impl Fleet {
         self.told(&deployment, action, &by, Some(wanted), || {
             let slot = match self.slot(&deployment) {
                 Ok(slot) => slot,
-                Err(_) if place == Place::Champion => Arc::new(self.new_slot(&deployment)?),
+                Err(_) if place == Place::Champion => {
+                    check_name("deployment", &deployment)?;
+                    Arc::new(self.new_slot(&deployment)?)
+                }
                 Err(error) => return Err(error),
             };
             self.arrive(Arrival {
@@ -349,7 +352,6 @@ impl Fleet {
     /// A slot that is in no map yet.
     pub(super) fn new_slot(&self, id: &str) -> Result<Slot, ChangeError> {
         let operations = self.operations();
-        check_name("deployment", id)?;
         if self.state.slots.load().len() >= operations.settings.deployments {
             let rule = format!(
                 "would be number {}, and fleet.deployments_max is {}",
@@ -833,6 +835,16 @@ pub(super) fn check_name(field: &'static str, name: &str) -> Result<(), ChangeEr
         "must be 1 to {NAME_CHARS} letters, digits, `.`, `_` or `-`, not beginning with a dot"
     );
     Err(ChangeError::Invalid { field, rule })
+}
+
+/// Ids of the settings are the caller's own business, as long as they can be a path's segment, escaped where needed.
+pub(super) fn check_id(id: &str) -> Result<(), ChangeError> {
+    let fits = (1..=NAME_CHARS).contains(&id.chars().count());
+    if fits && !id.contains('/') && !id.chars().any(char::is_control) {
+        return Ok(());
+    }
+    let rule = format!("must be 1 to {NAME_CHARS} characters, without `/` and control characters");
+    Err(ChangeError::Invalid { field: "id", rule })
 }
 
 fn check_share(share: f64) -> Result<(), ChangeError> {

@@ -17,7 +17,7 @@ use super::{
     change::{ChangeError, Place},
     events::Events,
     lineup::{Champion, Lineup, MadeBy, Slot},
-    operate::{Arrival, admit_challenger, chain, check_name},
+    operate::{Arrival, admit_challenger, chain, check_id},
     store::{Saved, SavedDeployment, Store, StoreError},
 };
 use crate::{deployment::Serving, gateway::GatewayError, settings::DeploymentSettings};
@@ -132,7 +132,7 @@ impl Fleet {
     }
 
     fn start_one(&self, plan: &DeploymentPlan) -> Result<(), ChangeError> {
-        check_name("id", &plan.id)?;
+        check_id(&plan.id)?;
         let slot = Slot {
             name: plan.name.clone().unwrap_or_else(|| plan.id.clone()),
             made_by: MadeBy::Config,

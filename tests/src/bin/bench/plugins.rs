@@ -46,7 +46,19 @@ fn line(folder: &Path, slope: u32) -> Known {
     std::fs::write(&data, rows.fold("x,y\n".to_owned(), |text, row| text + &row)).expect("a file");
     let file = folder.join(format!("line-{slope}.wasm"));
     let [data, package] = [&data, &file].map(|path| path.to_str().expect("paths are UTF-8"));
-    Outpost::run(&["train", data, "--target", "y", "--model", "linear", "-o", package]).succeeded();
+    Outpost::run(&[
+        "train",
+        data,
+        "--target",
+        "y",
+        "--numeric",
+        "x",
+        "--model",
+        "linear",
+        "-o",
+        package,
+    ])
+    .succeeded();
     Known::by(file, swapping::ROW)
 }
 
