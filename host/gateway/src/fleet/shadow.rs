@@ -2,18 +2,22 @@
 //!
 //! It happens after the answer, on one thread of its own with the lowest priority, for a set part of a processor. What
 //! that does not suffice for is shed, and counted: a challenger may cost its comparison, and never an answer.
+//!
+//! To wake a thread costs a request more than all the rest of it. So nobody does: the thread looks by itself, many times a
+//! second, and is woken only from the long sleep that it falls into when nothing has come for a while.
 
 use std::{
     borrow::Cow,
+    collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
-    thread,
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use record::{Outcome, Role};
 use tracing::warn;
 
@@ -33,21 +37,35 @@ use crate::{
     state::State,
 };
 
-/// Requests that wait, whatever their size.
-const QUEUE: usize = 1024;
 /// What a waiting request takes beside its rows and predictions, about.
 const JOB_BYTES: usize = 512;
 /// The lowest priority that there is.
 const NICE: i32 = 19;
-/// The longest rest after a piece of work.
+/// Work at a stretch, after which it rests.
+const STRETCH: Duration = Duration::from_millis(5);
+/// The shortest rest, and the time between two looks for work.
+const REST: Duration = Duration::from_millis(20);
+/// The longest rest, after a piece of work that took long.
 const LONGEST_REST: Duration = Duration::from_secs(2);
+/// Looks in vain before the long sleep.
+const LOOKS: u32 = 50;
 
 /// The way to the thread that scores along.
 #[derive(Debug)]
 pub(crate) struct Shadow {
-    queue: SyncSender<ShadowJob>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
+    thread: Thread,
     limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: Mutex<VecDeque<ShadowJob>>,
+    /// Bytes that wait.
+    waiting: AtomicUsize,
+    /// Whether the thread must be woken.
+    sleeps: AtomicBool,
+    ended: AtomicBool,
 }
 
 /// A request that was answered.
@@ -66,42 +84,85 @@ pub(crate) struct ShadowJob {
 impl Shadow {
     /// Starts the thread. It ends when this is dropped.
     pub(crate) fn start(settings: &FleetSettings) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&waiting);
+        let queue = Arc::new(Queue::default());
+        let worked = Arc::clone(&queue);
         let share = settings.shadow_cpu;
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("score-along".to_owned())
-            .spawn(move || work(&jobs, &counted, share))?;
-        Ok(Self { queue, waiting, limit: settings.shadow_bytes })
+            .spawn(move || worked.work(share))?
+            .thread()
+            .clone();
+        Ok(Self { queue, thread, limit: settings.shadow_bytes })
     }
 
     /// Takes a request, or sheds it.
     pub(crate) fn offer(&self, job: ShadowJob) {
         let bytes = job.bytes();
-        let room = self.waiting.fetch_add(bytes, Relaxed) + bytes <= self.limit;
-        let lineup = Arc::clone(&job.lineup);
-        if !room || self.queue.try_send(job).is_err() {
-            self.waiting.fetch_sub(bytes, Relaxed);
-            for challenger in &lineup.challengers {
-                challenger.shed.fetch_add(1, Relaxed);
+        if self.queue.waiting.fetch_add(bytes, SeqCst) + bytes > self.limit {
+            self.queue.waiting.fetch_sub(bytes, SeqCst);
+            for challenger in &job.lineup.challengers {
+                challenger.shed.fetch_add(1, SeqCst);
             }
+            return;
+        }
+        self.queue.jobs.lock().push_back(job);
+        if self.queue.sleeps.swap(false, SeqCst) {
+            self.thread.unpark();
         }
     }
 }
 
-fn work(jobs: &Receiver<ShadowJob>, waiting: &AtomicUsize, share: f64) {
-    // Of this thread alone. Where it is refused, the rest after each piece of work still holds.
-    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        warn!(%error, "Challengers score at the priority of requests");
+impl Drop for Shadow {
+    fn drop(&mut self) {
+        self.queue.ended.store(true, SeqCst);
+        self.thread.unpark();
     }
-    while let Ok(job) = jobs.recv() {
-        let started = Instant::now();
-        job.run();
-        waiting.fetch_sub(job.bytes(), Relaxed);
-        drop(job);
-        let rest = started.elapsed().mul_f64(1.0 / share - 1.0);
-        thread::sleep(rest.min(LONGEST_REST));
+}
+
+impl Queue {
+    fn work(&self, share: f64) {
+        // Of this thread alone. Where it is refused, the rest after each stretch still holds.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            warn!(%error, "Challengers score at the priority of requests");
+        }
+        let mut vain = 0;
+        while !self.ended.load(SeqCst) {
+            let started = Instant::now();
+            vain = if self.stretch(started) { 0 } else { vain + 1 };
+            if vain > LOOKS {
+                self.sleep();
+                vain = 0;
+            }
+            let rest = started.elapsed().mul_f64(1.0 / share - 1.0);
+            thread::park_timeout(rest.clamp(REST, LONGEST_REST));
+        }
+    }
+
+    /// Works for a while. Whether there was work.
+    fn stretch(&self, started: Instant) -> bool {
+        let mut worked = false;
+        while started.elapsed() < STRETCH {
+            let Some(job) = self.jobs.lock().pop_front() else { break };
+            job.run();
+            self.waiting.fetch_sub(job.bytes(), SeqCst);
+            worked = true;
+        }
+        worked
+    }
+
+    /// Until somebody brings work. Who comes between the two looks sees that it sleeps.
+    fn sleep(&self) {
+        self.sleeps.store(true, SeqCst);
+        while self.sleeps.load(SeqCst) && self.jobs.lock().is_empty() && !self.ended.load(SeqCst) {
+            thread::park();
+        }
+        self.sleeps.store(false, SeqCst);
+    }
+}
+
+impl std::fmt::Debug for ShadowJob {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ShadowJob").field("request_id", &self.request_id).finish_non_exhaustive()
     }
 }
 

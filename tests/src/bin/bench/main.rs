@@ -34,7 +34,10 @@ fn main() {
         "http" => report::over_http(&mut text, &over_http()),
         "plugins" => plugins::measure().report(&mut text),
         "spooler" => spooler::measure().report(&mut text),
-        part => panic!("there is no part {part}; there are `http`, `plugins` and `spooler`"),
+        "start" | "swapping" | "beside" | "hundred" => plugins::one(&part, &mut text),
+        part => panic!(
+            "there is no part {part}; there are http, plugins (start, swapping, beside, hundred) and spooler"
+        ),
     };
     told.expect("a string takes everything");
     println!("{text}");

@@ -6,7 +6,7 @@ mod start;
 mod swapping;
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tests::{Known, Outpost, README_ROW};
 
 /// Goals of the figures below.
@@ -24,12 +24,8 @@ pub(crate) struct Figures {
 }
 
 pub(crate) fn measure() -> Figures {
-    let folder = tests::root().join("target/tmp/bench-plugins");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let ridge = Known::by(Outpost::ridge().to_owned(), README_ROW);
-    let trees = folder.join("trees.wasm");
-    Outpost::train(&trees, "random-forest", &[]);
-    let trees = Known::by(trees, README_ROW);
+    let folder = folder();
+    let (ridge, trees) = beside_models(&folder);
     let lines = [line(&folder, 2), line(&folder, 3)];
     Figures {
         start: start::measure(&ridge.file),
@@ -37,6 +33,20 @@ pub(crate) fn measure() -> Figures {
         beside: beside::measure(&ridge, &trees),
         hundred: hundred::measure(&folder),
     }
+}
+
+fn folder() -> PathBuf {
+    let folder = tests::root().join("target/tmp/bench-plugins");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// The README's model, and a forest.
+fn beside_models(folder: &Path) -> (Known, Known) {
+    let trees = folder.join("trees.wasm");
+    Outpost::train(&trees, "random-forest", &[]);
+    let ridge = Known::by(Outpost::ridge().to_owned(), README_ROW);
+    (ridge, Known::by(trees, README_ROW))
 }
 
 /// A model of one number, which hostile packages of the tests take as well.
@@ -60,6 +70,20 @@ fn line(folder: &Path, slope: u32) -> Known {
     ])
     .succeeded();
     Known::by(file, swapping::ROW)
+}
+
+/// A part of these, by its name.
+pub(crate) fn one(part: &str, text: &mut String) -> std::fmt::Result {
+    let folder = folder();
+    match part {
+        "start" => start::measure(Outpost::ridge()).report(text),
+        "swapping" => swapping::measure([&line(&folder, 2), &line(&folder, 3)]).report(text),
+        "beside" => {
+            let (champion, challenger) = beside_models(&folder);
+            beside::measure(&champion, &challenger).report(text)
+        }
+        _ => hundred::measure(&folder).report(text),
+    }
 }
 
 impl Figures {

@@ -22,6 +22,7 @@ pub(super) fn measure(package: &Path) -> Figures {
     let folder = tempfile::tempdir_in(tests::root().join("target/tmp")).expect("a folder");
     let settings = format!("[engine]\ncache = {:?}\n", folder.path().join("cache"));
     let outbox = folder.path().join("outbox");
+    let cached = settings.clone();
     // Fills the cache.
     drop(Serve::package(package, &outbox).settings(&settings).start());
     let file = folder.path().join("gateway.toml");
@@ -31,7 +32,7 @@ pub(super) fn measure(package: &Path) -> Figures {
     let mut times: Vec<Duration> = (0..STARTS).map(|_| first_answer(&file)).collect();
     times.sort();
 
-    let gateway = Serve::package(package, &outbox).start();
+    let gateway = Serve::package(package, &outbox).settings(&cached).start();
     let mut client = gateway.client();
     for _ in 0..REQUESTS {
         ask(&mut client);
