@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
@@ -13,6 +13,8 @@ use tracing::{error, info, warn};
 
 use super::report::Event;
 
+/// Bytes of the audit file; then it becomes `audit.jsonl.1`, and the one before is gone. Some 50,000 changes each.
+const AUDIT_BYTES: u64 = 16 << 20;
 /// Events that are kept in memory.
 pub(crate) const EVENTS: usize = 100;
 
@@ -20,14 +22,21 @@ pub(crate) const EVENTS: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     ring: Mutex<VecDeque<Event>>,
-    audit: Option<Mutex<File>>,
+    audit: Option<Mutex<Audit>>,
+}
+
+/// The audit file.
+#[derive(Debug)]
+struct Audit {
+    path: PathBuf,
+    file: File,
+    limit: u64,
 }
 
 impl Events {
     /// With an audit file, which lines are added to. None keeps events in memory and in the log only.
     pub(crate) fn open(audit: Option<&Path>) -> io::Result<Self> {
-        let open = |path| OpenOptions::new().create(true).append(true).open(path);
-        let audit = audit.map(open).transpose()?.map(Mutex::new);
+        let audit = audit.map(|path| Audit::open(path, AUDIT_BYTES)).transpose()?.map(Mutex::new);
         Ok(Self { ring: Mutex::default(), audit })
     }
 
@@ -41,7 +50,7 @@ impl Events {
             warn!(deployment, action, by, from, to, message, "Not changed");
         }
         if let Some(audit) = &self.audit
-            && let Err(error) = write(&mut audit.lock(), &event)
+            && let Err(error) = audit.lock().write(&event)
         {
             error!(%error, "Audit line not written");
         }
@@ -58,12 +67,25 @@ impl Events {
     }
 }
 
-/// One line, synced: who changes a gateway must not be able to unsay it by pulling the plug.
-fn write(file: &mut File, event: &Event) -> io::Result<()> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    file.write_all(&line)?;
-    file.sync_data()
+impl Audit {
+    fn open(path: &Path, limit: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), file, limit })
+    }
+
+    /// One line, synced: who changes a gateway must not be able to unsay it by pulling the plug.
+    fn write(&mut self, event: &Event) -> io::Result<()> {
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        if self.file.metadata()?.len() + line.len() as u64 > self.limit {
+            let mut before = self.path.clone().into_os_string();
+            before.push(".1");
+            std::fs::rename(&self.path, before)?;
+            *self = Self::open(&self.path, self.limit)?;
+        }
+        self.file.write_all(&line)?;
+        self.file.sync_data()
+    }
 }
 
 /// Now, as events tell it.
@@ -108,5 +130,23 @@ mod tests {
         assert_eq!(lines.lines().count(), EVENTS + 1);
         let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
         assert_eq!((&first["action"], &first["to"]), (&"deploy".into(), &"0".into()));
+    }
+
+    #[test]
+    fn an_audit_that_is_full_makes_room_and_keeps_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let line = serde_json::to_vec(&event(1)).unwrap().len() as u64 + 1;
+        let mut audit = Audit::open(&path, 3 * line).unwrap();
+        let lines = |name: &str| {
+            let text = std::fs::read_to_string(folder.path().join(name)).unwrap_or_default();
+            text.lines().count()
+        };
+        for (number, now, before) in [(1, 1, 0), (2, 2, 0), (3, 3, 0), (4, 1, 3), (5, 2, 3)] {
+            audit.write(&event(number)).unwrap();
+            assert_eq!((lines("audit.jsonl"), lines("audit.jsonl.1")), (now, before));
+        }
+        (6..8).for_each(|number| audit.write(&event(number)).unwrap());
+        assert_eq!((lines("audit.jsonl"), lines("audit.jsonl.1")), (1, 3));
     }
 }

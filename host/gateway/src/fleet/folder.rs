@@ -8,8 +8,8 @@
 //!
 //! # Failure
 //!
-//! A file that is no package, or is refused, is told of once and looked at again when it changes. What serves goes on. A
-//! file that is gone for [`GONE`] looks takes its deployment with it: for a copy over the old file it is gone for less.
+//! A file that is no package, or is refused, is told of once and looked at again when it changes. What serves goes on. One
+//! that the disk does not take is tried again after [`LATER`]. A file that is gone for [`GONE`] looks takes its deployment with it: for a copy over the old file it is gone for less.
 
 use std::{
     collections::HashMap,
@@ -22,7 +22,7 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use engine::Package;
@@ -38,6 +38,8 @@ use super::{
 const LOOK: Duration = Duration::from_millis(250);
 /// Looks for which a file must be gone before its deployment goes.
 const GONE: u32 = 8;
+/// When what the state folder did not take is tried again.
+const LATER: Duration = Duration::from_secs(10);
 /// Who the folder is in events.
 const FOLDER: &str = "folder";
 
@@ -64,7 +66,20 @@ struct Seen {
     last: Option<Looks>,
     /// What was taken, or refused.
     done: Option<Looks>,
+    /// Not to be tried before.
+    later: Option<Instant>,
     gone: u32,
+}
+
+/// What became of a file that has come to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// It serves, or is refused for good.
+    Done,
+    /// It changed while it was read, or its deployment is being changed by somebody else.
+    AtOnce,
+    /// The disk did not take it.
+    Later,
 }
 
 /// The folder, as far as it has been looked at.
@@ -143,8 +158,15 @@ impl Folder {
             let seen = self.files.entry(id.clone()).or_default();
             seen.gone = 0;
             let same = seen.last.replace(*looks) == Some(*looks);
-            if same && seen.done != Some(*looks) && take(&self.path, id, *looks, fleet) {
-                seen.done = Some(*looks);
+            let waits = seen.later.is_some_and(|later| Instant::now() < later);
+            if !same || waits || seen.done == Some(*looks) {
+                continue;
+            }
+            seen.later = None;
+            match take(&self.path, id, *looks, fleet) {
+                Taken::Done => seen.done = Some(*looks),
+                Taken::AtOnce => {}
+                Taken::Later => seen.later = Some(Instant::now() + LATER),
             }
         }
         self.files.retain(|id, seen| {
@@ -186,28 +208,26 @@ fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Takes a file that has come to rest. False to look again.
-fn take(folder: &Path, id: &str, looks: Looks, fleet: &Fleet) -> bool {
+/// Takes a file that has come to rest.
+fn take(folder: &Path, id: &str, looks: Looks, fleet: &Fleet) -> Taken {
     let path = folder.join(format!("{id}.wasm"));
     let package = Package::open(&path);
     let signature = looks.1.and_then(|_| fs::read(beside(&path)).ok());
     if look_at(&path).ok() != Some(looks) {
-        return false;
+        return Taken::AtOnce;
     }
     let package = match package {
         Ok(package) => package,
         Err(error) => {
             let error = chain(&error);
             tracing::warn!(file = %path.display(), error, "File in the models folder is no package");
-            return true;
+            return Taken::Done;
         }
     };
     match deploy(id, &package, signature.as_deref(), fleet) {
-        // Somebody else changes it just now.
-        Err(ChangeError::UnderWay(_)) => false,
-        // A full disk may have room again, and no event is lost by trying.
-        Err(ChangeError::Store { .. }) => false,
-        Ok(()) | Err(_) => true,
+        Err(ChangeError::UnderWay(_)) => Taken::AtOnce,
+        Err(ChangeError::Store { .. }) => Taken::Later,
+        Ok(()) | Err(_) => Taken::Done,
     }
 }
 
@@ -248,7 +268,11 @@ fn deploy(
             given: true,
         })
     };
-    fleet.told(id, "deploy", FOLDER, Some(digest), arrive).map(drop)
+    match arrive() {
+        // It is tried again at once, and only what comes of it is worth an event.
+        Err(error @ ChangeError::UnderWay(_)) => Err(error),
+        result => fleet.told(id, "deploy", FOLDER, Some(digest), || result).map(drop),
+    }
 }
 
 /// Removes the deployment of a file that is gone. False to try again.

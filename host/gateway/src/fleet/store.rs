@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, TryLockError},
     io::{self, Write as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
 };
 
@@ -139,7 +140,9 @@ impl Store {
     /// Takes a folder for this process alone; it is made when it does not exist.
     pub(crate) fn open(folder: &Path) -> Result<(Self, Saved), StoreError> {
         let fail = |source| StoreError::Io { path: folder.to_owned(), source };
-        fs::create_dir_all(folder.join(PACKAGES)).map_err(fail)?;
+        // Models and who changed them are nobody else's business.
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700).create(folder.join(PACKAGES)).map_err(fail)?;
         let lock = File::create(folder.join(LOCK)).map_err(fail)?;
         lock.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => StoreError::Taken(folder.to_owned()),
@@ -254,6 +257,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (store, saved) = Store::open(folder.path()).unwrap();
         assert_eq!(saved, Saved { format: FORMAT, ..Saved::default() });
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.path().join(PACKAGES)), 0o700);
         assert!(matches!(Store::open(folder.path()), Err(StoreError::Taken(_))));
         drop(store);
         Store::open(folder.path()).unwrap();

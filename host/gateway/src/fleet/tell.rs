@@ -44,6 +44,13 @@ impl Readiness {
         for slot in empty {
             found.warnings.push(format!("deployment {}: it has no model", slot.id));
         }
+        if let Some(default) = &state.operations.default
+            && state.slots.load().get(default).is_none()
+        {
+            found
+                .warnings
+                .push(format!("fleet.default is {default:?}, and no deployment has this id"));
+        }
         if let Some(trouble) = state.outbox.as_ref().and_then(|outbox| outbox.trouble()) {
             let durable =
                 serving.iter().any(|slot| slot.settings.record_class == RecordClass::Durable);
