@@ -169,7 +169,8 @@ fn a_child_that_breaks_off_is_told_of_with_its_last_line() {
             "echo one >&2; echo two >&2; echo note: three >&2; exit 3",
             ["exit status: 3", "said: two"],
         ),
-        ("\"$0\" | head -c 1000", ["it is cut off", "said: nothing"]),
+        // It may or may not get to say that nobody reads on.
+        ("\"$0\" 2> /dev/null | head -c 1000", ["it is cut off", "said: nothing"]),
         ("echo hello", ["does not begin like one", "said: nothing"]),
         ("\"$0\" | tr '\\000' '\\001'", ["it", "said: nothing"]),
     ] {
