@@ -16,7 +16,7 @@ use hyper::{
     http::request::Parts,
 };
 use record::{Outcome, Role};
-use tokio::time::timeout;
+use tokio::{sync::SemaphorePermit, time::timeout};
 use tracing::{debug, error, warn};
 
 use crate::{
@@ -67,11 +67,13 @@ struct Given {
 }
 
 /// What a package gave for a batch.
-struct Gave<'a> {
+struct Gave<'a, 'b> {
     serving: &'a Arc<Serving>,
     role: Role,
     predictions: Vec<f64>,
     took: Duration,
+    /// The rows as it read them, where it read them itself.
+    read: Option<Batch<'b>>,
 }
 
 enum Recorded {
@@ -183,19 +185,26 @@ impl Job {
 
     /// Answers on this thread, when the body is small, the model is quick and an instance of it is free.
     fn inline(&self, source: Source) -> Result<Done, Source> {
-        let alone = self.lineup.canary.is_none();
-        if source.len() > INLINE_BODY_BYTES || (alone && self.champion().serving.pace.is_slow()) {
+        if source.len() > INLINE_BODY_BYTES {
             return Err(source);
         }
-        let batch = match self.decode(&self.champion().serving, &source) {
+        let champion = &self.champion().serving;
+        // Without a canary it is known who answers before anything is decoded.
+        let mut instance = None;
+        if self.lineup.canary.is_none() {
+            instance = free_here(champion);
+            if instance.is_none() {
+                return Err(source);
+            }
+        }
+        let batch = match self.decode(champion, &source) {
             Ok(batch) => batch,
             Err(fault) => return Ok(self.refuse(&fault)),
         };
         let pick = self.pick(&batch);
-        if pick.serving.pace.is_slow() {
+        let Some(_instance) = instance.or_else(|| free_here(pick.serving)) else {
             return Err(source);
-        }
-        let Ok(_instance) = pick.serving.instances.try_acquire() else { return Err(source) };
+        };
         let done = self.finish(pick, &batch, &source);
         Ok(self.shadow(done, source))
     }
@@ -252,13 +261,10 @@ impl Job {
 
     /// Scores, answers and records. `batch` is as the champion reads it.
     fn finish(&self, pick: Pick<'_>, batch: &Batch<'_>, source: &Source) -> Done {
-        // A canary with other features reads the rows itself, and so may the one who stands in for it.
-        let champion = &self.champion().serving;
+        // A canary with other features reads the rows itself.
         let own;
         let mut read = batch;
-        if !Arc::ptr_eq(pick.serving, champion)
-            && !pick.serving.schema.same_layout(&champion.schema)
-        {
+        if pick.role == Role::Canary && pick.watch.is_some_and(|watch| !watch.same_layout) {
             match self.decode_leniently(pick.serving, source) {
                 Ok(batch) => {
                     own = batch;
@@ -278,67 +284,60 @@ impl Job {
         };
         let metrics = &self.state.metrics;
         metrics.scored(read.rows, read.unknown_names);
-        let Gave { serving, role, predictions, took } = gave;
+        let Gave { serving, role, predictions, took, read: reread } = gave;
         let request_id = self.request_id.as_str();
         let text = answer::predictions(request_id, &serving.target, &ids, &predictions);
         let mut answer = answer::json(StatusCode::OK, text);
         answer::identify(&mut answer, &self.request_id);
         answer.headers_mut().insert(X_MODEL_DIGEST, serving.digest_header.clone());
         // Whoever stood in may have read the rows in another way; the record has them as it did.
-        let other;
-        let mut recorded = read;
-        if !serving.schema.same_layout(&pick.serving.schema)
-            && let Ok(batch) = self.decode_leniently(serving, source)
-        {
-            other = batch;
-            recorded = &other;
-        }
-        let scored = Scored { batch: recorded, predictions: &predictions, association_ids: &ids };
+        let batch = reread.as_ref().unwrap_or(read);
+        let scored = Scored { batch, predictions: &predictions, association_ids: &ids };
         let record = self.record(serving, role, Outcome::Ok, StatusCode::OK, Some(scored));
         Done { answer, record, given: Some(Given { role, predictions, took }) }
     }
 
     /// Asks the one who was picked; while that one is new, its predecessor stands in where it fails.
-    fn score<'a>(
-        &'a self,
+    fn score<'a, 'b>(
+        &self,
         pick: Pick<'a>,
         batch: &Batch<'_>,
-        source: &Source,
-    ) -> Result<Gave<'a>, Fault> {
+        source: &'b Source,
+    ) -> Result<Gave<'a, 'b>, Fault> {
         let small = source.len() <= INLINE_BODY_BYTES;
         let Pick { serving, role, watch } = pick;
         let (result, took) = serving.score(batch.rows, &batch.numbers, small);
         let Some(watch) = watch else {
-            return result.map(|predictions| Gave { serving, role, predictions, took });
+            return result.map(|predictions| Gave { serving, role, predictions, took, read: None });
         };
         let fault = match result {
             Ok(predictions) => {
                 self.watched(watch, pick, watch.is_late(took));
-                return Ok(Gave { serving, role, predictions, took });
+                return Ok(Gave { serving, role, predictions, took, read: None });
             }
             Err(fault @ (Fault::Declined(_) | Fault::Overran | Fault::Broke(_))) => fault,
             // It was not asked.
             Err(fault) => return Err(fault),
         };
         let fallback = &watch.fallback;
-        let (saved, took) = if watch.same_layout {
-            fallback.score(batch.rows, &batch.numbers, small)
+        let read = if watch.same_layout {
+            Ok(None)
         } else {
-            match self.decode_leniently(fallback, source) {
-                Ok(batch) => fallback.score(batch.rows, &batch.numbers, small),
-                Err(fault) => (Err(fault), Duration::ZERO),
-            }
+            self.decode_leniently(fallback, source).map(Some)
         };
+        let saved = read.and_then(|read| {
+            let batch = read.as_ref().unwrap_or(batch);
+            let (result, took) = fallback.score(batch.rows, &batch.numbers, small);
+            let role = Role::Champion;
+            result.map(|predictions| Gave { serving: fallback, role, predictions, took, read })
+        });
         // A row that both decline is the caller's affair.
         let declined = matches!(fault, Fault::Declined(_));
         self.watched(watch, pick, saved.is_ok() || !declined);
-        match saved {
-            Ok(predictions) => {
-                self.note_broken(&fault);
-                Ok(Gave { serving: fallback, role: Role::Champion, predictions, took })
-            }
-            Err(_) => Err(fault),
+        if saved.is_ok() {
+            self.note_broken(&fault);
         }
+        saved.map_err(|_| fault)
     }
 
     /// One more request of a new package; what follows from it is somebody else's work.
@@ -437,6 +436,11 @@ impl Job {
         });
         recorded
     }
+}
+
+/// An instance, when one is free and the model is quick enough for the thread of a request.
+fn free_here(serving: &Serving) -> Option<SemaphorePermit<'_>> {
+    if serving.pace.is_slow() { None } else { serving.instances.try_acquire().ok() }
 }
 
 /// Waits for an instance and scores on a thread that may block.

@@ -141,15 +141,28 @@ async fn what_a_new_model_cannot_answer_its_predecessor_does_until_it_is_taken_b
 }
 
 #[tokio::test]
+async fn a_predecessor_with_other_features_reads_the_rows_itself() {
+    let server = watch(100, 0.5).start().await;
+    let mut fewer = features();
+    fewer.remove(0);
+    let model = Model::new(|_, _| Err(Fault::Broke("trap".into()))).features(fewer);
+    server.admit(model.digest(NEW), Place::Champion);
+    let reply = server.get("/predict?b=4").await;
+    assert_eq!(reply.header("x-model-digest"), Some(OLD));
+    assert_eq!(reply.predictions(), [8.0]);
+    let records = server.outbox.records.lock();
+    let record = Record::decode(&records[0]).unwrap();
+    let record::Payload::Prediction(prediction) = record.payload;
+    let names: Vec<_> =
+        prediction.rows.unwrap().columns.iter().map(|column| column.name.to_string()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+}
+
+#[tokio::test]
 async fn a_row_that_both_decline_is_the_callers() {
-    let server = watch(10, 0.0).start().await;
-    server.admit(failing(declined), Place::Champion);
-    server.fleet.rollback("d1", "x").unwrap();
-    let server = {
-        let mut plan = watch(10, 0.0);
-        plan.model = Model::new(|_, _| Err(declined()));
-        plan.start().await
-    };
+    let mut plan = watch(10, 0.0);
+    plan.model = Model::new(|_, _| Err(declined()));
+    let server = plan.start().await;
     server.admit(failing(declined), Place::Champion);
     for _ in 0..12 {
         assert_eq!(server.get("/predict?a=1").await.status, 422);
@@ -284,6 +297,12 @@ async fn a_challenger_scores_the_same_rows_and_never_answers() {
     };
     assert_eq!(of("01"), vec![(Role::Challenger, "01".to_owned(), Some(1001.0)); 5]);
     assert_eq!(of("02"), vec![(Role::Challenger, "02".to_owned(), None); 5]);
+    let labels =
+        "{deployment=\"d1\",role=\"challenger\",challenger=\"trees\",digest=\"sha256:01\"}";
+    for (metric, value) in [("largest_difference", 1000.0), ("compared_rows_total", 10.0)] {
+        let line = format!("gateway_{metric}{labels}");
+        assert_eq!(server.metric(&line).await, Some(value), "{line}");
+    }
     server.fleet.remove_challenger("d1", "broken", "x").unwrap();
     server.fleet.promote("d1", Some("trees"), false, "x").unwrap();
     assert_eq!(server.ask().await.1, NEW);
