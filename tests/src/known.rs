@@ -2,7 +2,8 @@
 
 use crate::binary::{Outpost, text};
 use crate::fields;
-use std::path::PathBuf;
+use crate::hostile::MARK;
+use std::path::{Path, PathBuf};
 
 /// A package, and what it says to a row.
 #[derive(Debug)]
@@ -16,6 +17,24 @@ pub struct Known {
 }
 
 impl Known {
+    /// A line of this slope, trained on an `x` and a `y`: what the hostile packages take and give as well. It is asked for
+    /// the row on which they misbehave.
+    ///
+    /// # Panics
+    ///
+    /// When it is not trained.
+    pub fn line(folder: &Path, slope: u32) -> Self {
+        let data = folder.join(format!("line-{slope}.csv"));
+        let rows = (0..200).map(|x| format!("{x},{}\n", slope * x + x % 7));
+        let csv = rows.fold("x,y\n".to_owned(), |text, row| text + &row);
+        std::fs::write(&data, csv).expect("a folder takes a file");
+        let file = folder.join(format!("line-{slope}.wasm"));
+        // A column that counts the rows has to be called a number.
+        let words = ["train", text(&data), "--target", "y", "--numeric", "x", "--model", "linear"];
+        Outpost::run(&[&words[..], &["-o", text(&file)]].concat()).succeeded();
+        Self::by(file, &marked_row())
+    }
+
     /// Asks a package without a gateway.
     ///
     /// # Panics
@@ -36,4 +55,9 @@ impl Known {
             file,
         }
     }
+}
+
+/// The row on which the hostile packages misbehave.
+pub fn marked_row() -> String {
+    format!("x={MARK}")
 }

@@ -46,7 +46,7 @@ pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
 pub use hostile::{End, Hostile, MARK, functions, hostile};
 pub use kafka::{Doors, Kafka, Message, PASSWORD, USER};
-pub use known::Known;
+pub use known::{Known, marked_row};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;

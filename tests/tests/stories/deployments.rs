@@ -4,7 +4,8 @@ use super::two_models::{Pair, pair};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tests::{
-    Gateway, Known, MARK, Outpost, README_ROW, Run, Serve, Witness, hostile, spooled, wait_until,
+    Gateway, Known, Outpost, PATIENCE, README_ROW, Run, Serve, Witness, hostile, marked_row,
+    spooled, wait_until,
 };
 
 /// Puts a file in place of another one, whole.
@@ -79,7 +80,7 @@ fn several_deployments_of_one_file_have_their_own_ways() {
 
 #[test]
 fn a_deployment_that_does_not_load_stops_the_start_and_names_its_file() {
-    let Pair { ridge, .. } = pair();
+    let Pair { ridge, linear } = pair();
     let folder = tempfile::tempdir().unwrap();
     let bad = folder.path().join("bad.wasm");
     std::fs::write(&bad, "nonsense").unwrap();
@@ -91,6 +92,14 @@ fn a_deployment_that_does_not_load_stops_the_start_and_names_its_file() {
     Serve::settled(&toml, &outbox).refused().failed(65, &["bad.wasm", "not a WebAssembly file"]);
     let toml = format!("[[deployments]]\nid = \"not/good\"\nmodel = {:?}\n", ridge.file);
     Serve::settled(&toml, &outbox).refused().failed(64, &["not/good", "without `/`"]);
+    // Its own limit, which the good one does not have.
+    let toml = format!(
+        "[[deployments]]\nid = \"good\"\nmodel = {:?}\n[[deployments]]\nid = \"small\"\nmodel = {:?}\n\
+         [deployments.limits]\ndeclared_bytes_max = 65536\n",
+        ridge.file, linear.file
+    );
+    let words = ["linear.wasm", "declares", "65536"];
+    Serve::settled(&toml, &outbox).refused().failed(65, &words);
 }
 
 #[test]
@@ -143,26 +152,8 @@ fn a_package_that_breaks_on_live_rows_is_taken_back_and_no_caller_notices() {
     let folder = tempfile::tempdir().unwrap();
     let (models, spool) = (folder.path().join("models"), folder.path().join("spool"));
     std::fs::create_dir(&models).unwrap();
-    // The hostile packages take an x, predict a y, and misbehave where x is 13.
-    let data = folder.path().join("line.csv");
-    let rows = (0..100).map(|x| format!("{x},{}\n", 2 * x + x % 7));
-    std::fs::write(&data, rows.fold("x,y\n".to_owned(), |text, row| text + &row)).unwrap();
-    let good = folder.path().join("good.wasm");
-    let words = [
-        "train",
-        path(&data),
-        "--target",
-        "y",
-        "--numeric",
-        "x",
-        "--model",
-        "linear",
-        "-o",
-        path(&good),
-    ];
-    Outpost::run(&words).succeeded();
-    let row = format!("x={MARK}");
-    let good = Known::by(good, &row);
+    let good = Known::line(folder.path(), 2);
+    let row = marked_row();
 
     let file = models.join("line.wasm");
     put(&good.file, &file);
@@ -215,33 +206,70 @@ fn a_folder_may_be_empty_at_first() {
     assert_eq!(gateway.predict(README_ROW).predictions(), [ridge.says]);
 }
 
+/// How far a change has come when the gateway is killed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Moment {
+    Asked,
+    Stored,
+    Written,
+    Serving,
+}
+
+impl Moment {
+    const ALL: [Self; 4] = [Self::Asked, Self::Stored, Self::Written, Self::Serving];
+
+    /// Waits until the change to this package has come so far, as closely as a process beside it can see it.
+    fn wait(self, state: &Path, gateway: &Gateway, digest: &str) {
+        let package = format!("packages/{}.wasm", digest.trim_start_matches("sha256:"));
+        let written =
+            || std::fs::read_to_string(state.join("deployments.json")).unwrap_or_default();
+        let started = Instant::now();
+        loop {
+            let is = match self {
+                Self::Asked => true,
+                Self::Stored => state.join(&package).exists(),
+                Self::Written => written().contains(digest),
+                Self::Serving => gateway.get("/readyz").body.contains(digest),
+            };
+            if is {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "waited in vain for {self:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Packages that give the same number and are not the same.
+fn versions(folder: &Path, count: usize) -> Vec<Known> {
+    let train = |version: usize| {
+        let package = folder.join(format!("version-{version}.wasm"));
+        Outpost::train(&package, "ridge", &["--model-version", &version.to_string()]);
+        Known::by(package, README_ROW)
+    };
+    (0..count).map(train).collect()
+}
+
 #[test]
 fn a_gateway_killed_in_the_middle_of_a_swap_comes_back_with_the_old_or_the_new() {
-    let Pair { ridge, linear } = pair();
     let folder = tempfile::tempdir().unwrap();
-    let models = folder.path().join("models");
+    let (models, state) = (folder.path().join("models"), folder.path().join("state"));
     std::fs::create_dir(&models).unwrap();
     let file = models.join("diabetes.wasm");
-    std::fs::copy(&ridge.file, &file).unwrap();
-    let start = || Serve::folder(&models, folder.path()).start();
-    let mut now = ridge;
-    let mut seen_new = 0;
-    for round in 0..12u64 {
-        let gateway = start();
-        assert_eq!(digest(&gateway, "diabetes").as_deref(), Some(&*now.digest), "round {round}");
-        let other = if now.digest == ridge.digest { linear } else { ridge };
-        put(&other.file, &file);
-        // From before the change is seen to after it is done: each round a bit later.
-        std::thread::sleep(std::time::Duration::from_millis(60 * round));
-        seen_new += u64::from(digest(&gateway, "diabetes").as_deref() == Some(&*other.digest));
+    let packages = versions(folder.path(), 1 + 2 * Moment::ALL.len());
+    put(&packages[0].file, &file);
+    let moments = Moment::ALL.iter().cycle();
+    for ([old, new], moment) in packages.array_windows().zip(moments) {
+        let gateway = Serve::folder(&models, folder.path()).start();
+        assert_eq!(digest(&gateway, "diabetes").as_deref(), Some(&*old.digest), "{moment:?}");
+        put(&new.file, &file);
+        moment.wait(&state, &gateway, &new.digest);
         gateway.kill();
-        // Without the file the state alone must know what served.
-        let state = std::fs::read_to_string(folder.path().join("state/deployments.json")).unwrap();
-        let served = [&ridge.digest, &linear.digest].into_iter().any(|it| state.contains(&**it));
-        assert!(served, "round {round}: {state}");
-        now = other;
+        // The file is the newer decision, so it is the new one that comes back. Taken away at that moment, it leaves what
+        // the state knows: never nothing, unless nothing is what was written.
+        let text = std::fs::read_to_string(state.join("deployments.json")).unwrap();
+        assert!(text.contains(&old.digest) || text.contains(&new.digest), "{moment:?}: {text}");
     }
-    assert!(seen_new > 0, "no round was slow enough to see a swap");
 }
 
 #[test]
@@ -275,9 +303,6 @@ fn a_newer_version_may_follow_and_an_older_one_may_not() {
     assert_eq!(digest(&gateway, "diabetes"), new);
     wait_until("a refusal", || gateway.log().contains("older than").then_some(()));
 }
-
-/// Kills in the middle of a change, spread over the time that it takes.
-const ROUNDS: u32 = 16;
 
 /// A gateway that serves ridge as `diabetes` and keeps all that it has in one folder, through kills and restarts.
 struct Kept {
@@ -361,42 +386,34 @@ fn what_operators_have_decided_survives_a_kill() {
 
 #[test]
 fn a_kill_in_the_middle_of_a_change_leaves_what_was_or_what_was_wanted() {
-    let Pair { ridge, linear } = pair();
     let kept = Kept { folder: tempfile::tempdir().unwrap() };
-    let (mut old, mut new) = (0, 0);
-    // How long a change takes here and now, when nobody kills it.
-    let gateway = kept.start();
-    let started = Instant::now();
-    kept.operate(&["deploy", "diabetes", path(&linear.file)]).succeeded();
-    let whole = started.elapsed();
-    gateway.kill();
-    for round in 0..=ROUNDS {
+    let state = kept.folder.path().join("state");
+    let mut serving = pair().ridge.digest.clone();
+    // Another version each time, so that its package is stored in that round and in none before.
+    let packages = versions(kept.folder.path(), 1 + 3 * Moment::ALL.len());
+    for (wanted, moment) in packages[1..].iter().zip(Moment::ALL.iter().cycle()) {
         let gateway = kept.start();
-        let serving = digest(&gateway, "diabetes").unwrap();
-        let wanted = if serving == ridge.digest { linear } else { ridge };
         let change = Outpost::command(&["deploy", "diabetes", path(&wanted.file)])
             .env("OUTPOST_ADMIN", kept.admin())
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn();
         let mut change = change.unwrap();
-        if round == ROUNDS {
-            change.wait().unwrap();
-        } else {
-            // Later in each round: before the package is there, while it is looked at, while it is stored.
-            std::thread::sleep(whole * round / ROUNDS);
-        }
+        moment.wait(&state, &gateway, &wanted.digest);
         gateway.kill();
         change.wait().unwrap();
 
         let gateway = kept.start();
         let found = digest(&gateway, "diabetes").unwrap();
-        assert!(found == serving || found == wanted.digest, "round {round}: {found}");
-        let says = if found == ridge.digest { ridge.says } else { linear.says };
-        assert_eq!(gateway.predict(README_ROW).predictions(), [says], "round {round}");
-        *if found == serving { &mut old } else { &mut new } += 1;
+        assert!(found == serving || found == wanted.digest, "{moment:?}: {found}");
+        // What was written, and all the more what served, is there.
+        if matches!(moment, Moment::Written | Moment::Serving) {
+            assert_eq!(found, wanted.digest, "{moment:?}");
+        }
+        assert_eq!(gateway.predict(README_ROW).predictions(), [wanted.says], "{moment:?}");
+        gateway.kill();
+        serving = found;
     }
-    assert!(old > 0 && new > 0, "the kills came all too early or all too late: {old} {new}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(crate) struct Figures {
 pub(crate) fn measure() -> Figures {
     let folder = folder();
     let (ridge, trees) = beside_models(&folder);
-    let lines = [line(&folder, 2), line(&folder, 3)];
+    let lines = lines(&folder);
     Figures {
         start: start::measure(&ridge.file),
         swapping: swapping::measure([&lines[0], &lines[1]]),
@@ -49,27 +49,9 @@ fn beside_models(folder: &Path) -> (Known, Known) {
     (ridge, Known::by(trees, README_ROW))
 }
 
-/// A model of one number, which hostile packages of the tests take as well.
-fn line(folder: &Path, slope: u32) -> Known {
-    let data = folder.join(format!("line-{slope}.csv"));
-    let rows = (0..200).map(|x| format!("{x},{}\n", slope * x + x % 7));
-    std::fs::write(&data, rows.fold("x,y\n".to_owned(), |text, row| text + &row)).expect("a file");
-    let file = folder.join(format!("line-{slope}.wasm"));
-    let [data, package] = [&data, &file].map(|path| path.to_str().expect("paths are UTF-8"));
-    Outpost::run(&[
-        "train",
-        data,
-        "--target",
-        "y",
-        "--numeric",
-        "x",
-        "--model",
-        "linear",
-        "-o",
-        package,
-    ])
-    .succeeded();
-    Known::by(file, swapping::ROW)
+/// Two models of one number, which the hostile packages take as well.
+fn lines(folder: &Path) -> [Known; 2] {
+    [2, 3].map(|slope| Known::line(folder, slope))
 }
 
 /// A part of these, by its name.
@@ -77,7 +59,10 @@ pub(crate) fn one(part: &str, text: &mut String) -> std::fmt::Result {
     let folder = folder();
     match part {
         "start" => start::measure(Outpost::ridge()).report(text),
-        "swapping" => swapping::measure([&line(&folder, 2), &line(&folder, 3)]).report(text),
+        "swapping" => {
+            let [one, other] = lines(&folder);
+            swapping::measure([&one, &other]).report(text)
+        }
         "beside" => {
             let (champion, challenger) = beside_models(&folder);
             beside::measure(&champion, &challenger).report(text)

@@ -7,14 +7,12 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tests::{End, hostile};
-use tests::{Gateway, Known, Serve, Told, Witness, spooled, wait_until};
+use tests::{Gateway, Known, Serve, Told, Witness, marked_row, spooled, wait_until};
 
 const CLIENTS: usize = 64;
 const ROUNDS: usize = 10;
 /// Swaps in a round, one a second.
 const SWAPS: usize = 6;
-/// The row that the package which traps traps on.
-pub(super) const ROW: &str = "x=13";
 const PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Figures {
@@ -36,6 +34,7 @@ pub(super) fn measure(models: [&Known; 2]) -> Figures {
         taken_back: 0,
     };
     let folder = tempfile::tempdir_in(tests::root().join("target/tmp")).expect("a folder");
+    let row = marked_row();
     let traps = bad(folder.path(), "unreachable");
     let imports = bad(folder.path(), "unknown-import");
     for round in 1..=ROUNDS {
@@ -50,12 +49,12 @@ pub(super) fn measure(models: [&Known; 2]) -> Figures {
         // Both are compiled, so that the swaps find machine code, as they do on a gateway that swaps every second.
         swap(&gateway, models[1], &file);
         swap(&gateway, models[0], &file);
-        warm_up(&gateway);
+        warm_up(&gateway, &row);
 
-        let still = Witness::start(gateway.port(), "/predict", ROW, CLIENTS, "still");
+        let still = Witness::start(gateway.port(), "/predict", &row, CLIENTS, "still");
         std::thread::sleep(PAUSE * SWAPS as u32);
         let still = still.finish();
-        let under = Witness::start(gateway.port(), "/predict", ROW, CLIENTS, "swapping");
+        let under = Witness::start(gateway.port(), "/predict", &row, CLIENTS, "swapping");
         for number in 1..=SWAPS {
             std::thread::sleep(PAUSE);
             swap(&gateway, models[number % 2], &file);
@@ -65,7 +64,7 @@ pub(super) fn measure(models: [&Known; 2]) -> Figures {
             (under.finish(), None)
         } else {
             let swapped = under.finish();
-            let bad = Witness::start(gateway.port(), "/predict", ROW, CLIENTS, "bad");
+            let bad = Witness::start(gateway.port(), "/predict", &row, CLIENTS, "bad");
             put(&imports, &file);
             wait_until("a refusal", || gateway.log().contains("imports").then_some(()));
             figures.refused += 1;
@@ -108,8 +107,8 @@ fn check(gateway: &Gateway, spool: &Path, models: [&Known; 2], told: &[&Told], b
     assert_eq!(refused, 0.0, "the outbox did not keep up");
 }
 
-fn warm_up(gateway: &Gateway) {
-    let warm = Witness::start(gateway.port(), "/predict", ROW, CLIENTS, "warm");
+fn warm_up(gateway: &Gateway, row: &str) {
+    let warm = Witness::start(gateway.port(), "/predict", row, CLIENTS, "warm");
     warm.wait_for_more(1000);
     assert!(warm.finish().failures.is_empty());
 }
