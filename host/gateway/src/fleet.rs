@@ -13,13 +13,15 @@
 //! # Operation
 //!
 //! `lineup` is who takes part, `watch` and `pace` judge packages by their calls, `shadow` lets challengers score along,
-//! `compare` compares. `operate` makes changes, `start` brings back what a restart finds, `folder` follows a folder of
+//! `compare` compares. `operate` is what can be asked for, `arrive` checks packages on their way in, `install` makes a
+//! change so, `verdict` ends a trial. `start` brings back what a restart finds, `folder` follows a folder of
 //! packages, `store` and `events` remember.
 //!
 //! # Failure
 //!
 //! Every refusal is a [`ChangeError`] that says why and whose fault it is, and leaves an event.
 
+mod arrive;
 #[cfg(test)]
 mod bare;
 mod change;
@@ -27,7 +29,9 @@ mod compare;
 mod events;
 mod features;
 mod folder;
+mod install;
 mod lineup;
+mod names;
 mod operate;
 mod pace;
 mod report;
@@ -37,6 +41,7 @@ mod stats;
 mod store;
 mod tell;
 mod trust;
+mod verdict;
 mod versions;
 mod watch;
 

@@ -265,8 +265,8 @@ fn a_gateway_killed_in_the_middle_of_a_swap_comes_back_with_the_old_or_the_new()
         put(&new.file, &file);
         moment.wait(&state, &gateway, &new.digest);
         gateway.kill();
-        // The file is the newer decision, so it is the new one that comes back. Taken away at that moment, it leaves what
-        // the state knows: never nothing, unless nothing is what was written.
+        // The file is the newer decision, so it is the new one that comes back (above, in the next round). What the state
+        // knows by itself is the old one or the new one.
         let text = std::fs::read_to_string(state.join("deployments.json")).unwrap();
         assert!(text.contains(&old.digest) || text.contains(&new.digest), "{moment:?}: {text}");
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     Fleet,
+    arrive::Origin,
     change::{Change, ChangeError, Place},
     lineup::Slot,
-    operate::{Origin, check_name},
+    names::check_name,
 };
 use crate::{deployment::Serving, scoring::Score, settings::DeploymentSettings};
 

@@ -29,9 +29,11 @@ use engine::Package;
 
 use super::{
     Fleet,
+    arrive::Arrival,
     change::{ChangeError, Place},
     lineup::{MadeBy, Slot},
-    operate::{Arrival, chain, check_name},
+    names::check_name,
+    operate::chain,
 };
 
 /// Time between two looks.

@@ -14,10 +14,13 @@ use parking_lot::Mutex;
 
 use super::{
     Fleet, FleetPlan, Operations,
+    arrive::Arrival,
     change::{ChangeError, Place},
     events::Events,
+    install::admit_challenger,
     lineup::{Champion, Lineup, MadeBy, Slot},
-    operate::{Arrival, admit_challenger, chain, check_id},
+    names::check_id,
+    operate::chain,
     store::{Saved, SavedDeployment, Store, StoreError},
 };
 use crate::{deployment::Serving, gateway::GatewayError, settings::DeploymentSettings};
