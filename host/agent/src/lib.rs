@@ -1,0 +1,1 @@
+//! The monitoring agent: reads the channels, reports to the MLOps server.
