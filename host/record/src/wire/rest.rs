@@ -4,6 +4,8 @@
 //! a list of `{name, values}`, and say whether they count for drift and accuracy once for the whole call, so that one
 //! call can take only rows that agree in it ([`PredictionInput::flags`]).
 
+pub mod read;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
