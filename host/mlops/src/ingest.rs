@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub use self::answer::{Accepted, IngestError, RefusedEntry, StartError};
-pub use self::plan::{AHEAD_US, BEHIND_US, DeploymentPlan, PackagePlan};
+pub use self::plan::{AHEAD_US, BEHIND_US, DeploymentPlan, PackagePlan, SLOW_MS};
 use self::work::{Call, Work};
 use self::writer::{Lock, Memory, Message, Writer};
 use crate::store::{Retention, Store, StoreError};
@@ -183,10 +183,11 @@ impl Ingest {
         read: impl FnOnce(&DeploymentPlan, &[u8], i64) -> Result<Work, IngestError> + Send + 'static,
     ) -> Result<Accepted, IngestError> {
         use tokio::sync::TryAcquireError;
-        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|error| match error {
-            TryAcquireError::Closed => IngestError::Closed,
-            TryAcquireError::NoPermits => IngestError::Busy,
-        })?;
+        let place =
+            Arc::clone(&self.0.places).try_acquire_owned().map_err(|error| match error {
+                TryAcquireError::Closed => IngestError::Closed,
+                TryAcquireError::NoPermits => IngestError::Busy,
+            })?;
         let now_us = jiff::Timestamp::now().as_microsecond();
         let work = if body.len() <= SMALL_BODY {
             read(plan, &body, now_us)

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::numbers::accuracy::{Sums, Target};
-use crate::numbers::{Load, Sum, Tally, Times};
+use crate::numbers::{Health, Sum, Tally, Usage};
 
 /// An hour, in microseconds.
 pub const HOUR_US: i64 = 3_600_000_000;
@@ -59,28 +59,16 @@ impl Span {
 /// What one group came to in one hour, or several hours or groups to together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Rollup {
-    /// Requests.
-    pub requests: u64,
-    /// Predictions that the requests got.
-    pub predictions: u64,
-    /// Requests that failed, and the caller was to blame.
-    pub user_errors: u64,
-    /// Requests that failed, and the model or what runs it was to blame.
-    pub system_errors: u64,
-    /// How long requests took.
-    pub times: Times,
-    /// Requests in each minute.
-    pub load: Load,
+    /// How requests went.
+    pub health: Health,
+    /// What became of the rows that arrived.
+    pub usage: Usage,
     /// Rows that were counted for drift or usage: single ones, and those that were summed up where they were made.
     pub rows: u64,
     /// Of them, those that were summed up where they were made.
     pub rows_summed: u64,
     /// Further rows, which were in a sum already or are not to count for drift; they only wait for their actuals.
     pub rows_untracked: u64,
-    /// Rows without an association id.
-    pub rows_without_id: u64,
-    /// Rows beyond the deployment's limit, which are counted nowhere else.
-    pub rows_limited: u64,
     /// The sum of the predictions: of the number, or of the last class's probability.
     pub prediction_sum: Sum,
     /// How many predictions are in it.
@@ -103,17 +91,11 @@ impl Rollup {
     /// Of nothing yet.
     pub(crate) fn new(shape: &Shape) -> Self {
         Self {
-            requests: 0,
-            predictions: 0,
-            user_errors: 0,
-            system_errors: 0,
-            times: Times::default(),
-            load: Load::default(),
+            health: Health::default(),
+            usage: Usage::default(),
             rows: 0,
             rows_summed: 0,
             rows_untracked: 0,
-            rows_without_id: 0,
-            rows_limited: 0,
             prediction_sum: Sum::default(),
             prediction_count: 0,
             features: shape.features.clone(),
@@ -135,19 +117,13 @@ impl Rollup {
 
     /// Adds another one. Tallies with other bins cannot be added, and are left out: merge those of one plan.
     pub fn merge(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.predictions += other.predictions;
-        self.user_errors += other.user_errors;
-        self.system_errors += other.system_errors;
-        self.times.merge(&other.times);
-        self.load.merge(&other.load);
-        self.rows += other.rows;
-        self.rows_summed += other.rows_summed;
+        self.health.merge(&other.health);
+        self.usage.merge(&other.usage);
+        self.rows = self.rows.saturating_add(other.rows);
+        self.rows_summed = self.rows_summed.saturating_add(other.rows_summed);
         self.rows_untracked += other.rows_untracked;
-        self.rows_without_id += other.rows_without_id;
-        self.rows_limited += other.rows_limited;
         self.prediction_sum.merge(&other.prediction_sum);
-        self.prediction_count += other.prediction_count;
+        self.prediction_count = self.prediction_count.saturating_add(other.prediction_count);
         if self.features.len() == other.features.len() {
             for (ours, theirs) in self.features.iter_mut().zip(&other.features) {
                 ours.merge(theirs);

@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 
-use crate::numbers::accuracy::Target;
 use crate::numbers::Bins;
+use crate::numbers::accuracy::Target;
 
 /// How far a device's clock may be ahead, by default: 5 minutes.
 pub const AHEAD_US: i64 = 5 * 60 * 1_000_000;
 /// How far it may be behind, by default: a day. Records that waited for a connection look like this too.
 pub const BEHIND_US: i64 = 24 * 3_600 * 1_000_000;
+/// Requests that took longer count as slow, by default: 2 seconds.
+pub const SLOW_MS: f64 = 2_000.0;
 
 /// A deployment, as ingest sees it.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct DeploymentPlan {
     pub ahead_us: i64,
     /// A device's time further behind is flagged.
     pub behind_us: i64,
+    /// Requests that took longer count as slow; in milliseconds.
+    pub slow_ms: f64,
     /// Rows count for drift.
     pub drift: bool,
     /// Predictions wait for their actuals.
@@ -45,13 +49,18 @@ impl DeploymentPlan {
             rows_an_hour: None,
             ahead_us: AHEAD_US,
             behind_us: BEHIND_US,
+            slow_ms: SLOW_MS,
             drift: true,
             accuracy: true,
         }
     }
 
     /// The package that gave some numbers: by its digest, else by the model's id, else the champion's.
-    pub(crate) fn package(&self, model: Option<&str>, digest: Option<&str>) -> Option<&PackagePlan> {
+    pub(crate) fn package(
+        &self,
+        model: Option<&str>,
+        digest: Option<&str>,
+    ) -> Option<&PackagePlan> {
         let by_digest = |digest: &str| {
             self.packages.iter().find(|package| package.digest.as_deref() == Some(digest))
         };
@@ -88,7 +97,8 @@ impl PackagePlan {
         features: Vec<(String, Bins)>,
         predictions: Option<Bins>,
     ) -> Self {
-        let places = features.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        let places =
+            features.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
         Self { number, model_id: model_id.into(), digest, predictions, features, places }
     }
 

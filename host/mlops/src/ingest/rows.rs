@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use record::wire::rest::read::{Body, Column as ReadColumn, Fault, InputEntry, Predictions, Value, Values};
+use record::wire::rest::read::{
+    Body, Column as ReadColumn, Fault, InputEntry, Predictions, Value, Values,
+};
 
 use super::answer::IngestError;
 use super::plan::DeploymentPlan;
@@ -75,7 +77,8 @@ fn add(
         let key = preparing.association(id.as_deref());
         preparing.work.keys.push(key);
     }
-    let without_id = rows - preparing.work.keys[first_key..].iter().filter(|key| **key != NO_KEY).count();
+    let without_id =
+        rows - preparing.work.keys[first_key..].iter().filter(|key| **key != NO_KEY).count();
     let waits = accuracy && width > 0 && without_id < rows;
     if !waits {
         preparing.work.keys.truncate(first_key);
@@ -113,10 +116,12 @@ fn bin(bins: &Bins, column: &ReadColumn<'_>, places: &mut Vec<u16>) {
         (Values::Numbers(values), Bins::Numeric { .. }) => {
             places.extend(values.iter().map(|value| bins.place_number(*value) as u16));
         }
-        (Values::Numbers(values), Bins::Levels { .. }) => places.extend(values.iter().map(|value| {
-            let text = (!value.is_nan()).then(|| value.to_string());
-            bins.place_text(text.as_deref()) as u16
-        })),
+        (Values::Numbers(values), Bins::Levels { .. }) => {
+            places.extend(values.iter().map(|value| {
+                let text = (!value.is_nan()).then(|| value.to_string());
+                bins.place_text(text.as_deref()) as u16
+            }))
+        }
         (Values::Mixed(values), Bins::Numeric { .. }) => {
             places.extend(values.iter().map(|value| bins.place_number(as_number(value)) as u16));
         }
@@ -208,7 +213,9 @@ fn predictions(preparing: &mut Preparing<'_>, entry: &InputEntry<'_>) -> Result<
             }
             Ok(*width)
         }
-        Some(_) if classes.is_empty() => wrong("must be numbers: the deployment is a regression".into()),
+        Some(_) if classes.is_empty() => {
+            wrong("must be numbers: the deployment is a regression".into())
+        }
         Some(_) => wrong(format!(
             "must be lists of {} probabilities, one for each class of the deployment",
             classes.len()

@@ -1,6 +1,8 @@
 //! Requests, actuals and values of metrics.
 
-use record::wire::rest::read::{self, ActualEntry, ActualValue, Body, BodyError, Fault, RequestEntry};
+use record::wire::rest::read::{
+    self, ActualEntry, ActualValue, Body, BodyError, Fault, RequestEntry,
+};
 
 use super::answer::IngestError;
 use super::plan::DeploymentPlan;
@@ -26,6 +28,7 @@ pub(super) fn requests(
                     // The library lets negative numbers through.
                     predictions: u64::try_from(entry.num_predictions).unwrap_or(0),
                     ms: entry.execution_time.filter(|ms| ms.is_finite() && *ms >= 0.0),
+                    slow: entry.execution_time.is_some_and(|ms| ms > plan.slow_ms),
                     user_error: entry.user_error,
                     system_error: entry.system_error,
                 };

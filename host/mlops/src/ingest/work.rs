@@ -128,11 +128,30 @@ impl EntryTime {
 /// What an entry tells.
 #[derive(Debug)]
 pub(crate) enum What {
-    Request { predictions: u64, ms: Option<f64>, user_error: bool, system_error: bool },
+    Request {
+        predictions: u64,
+        ms: Option<f64>,
+        slow: bool,
+        user_error: bool,
+        system_error: bool,
+    },
     Rows(Rows),
-    Summed { rows: u64, features: Vec<Option<Tally>>, predictions: Option<Tally>, sum: Option<(f64, u64)> },
-    Actual { key: u128, at_us: i64, value: f64 },
-    Metric { metric: String, model: String, values: Vec<(i64, f64)> },
+    Summed {
+        rows: u64,
+        features: Vec<Option<Tally>>,
+        predictions: Option<Tally>,
+        sum: Option<(f64, u64)>,
+    },
+    Actual {
+        key: u128,
+        at_us: i64,
+        value: f64,
+    },
+    Metric {
+        metric: String,
+        model: String,
+        values: Vec<(i64, f64)>,
+    },
 }
 
 /// Rows of an entry, in the lists of its call.

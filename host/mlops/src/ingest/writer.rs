@@ -16,10 +16,10 @@ mod retention;
 use sqlx::AnyConnection;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-pub(super) use self::lock::Lock;
-pub(super) use self::memory::Memory;
 use self::apply::Writes;
 use self::found::Found;
+pub(super) use self::lock::Lock;
+pub(super) use self::memory::Memory;
 use super::Settings;
 use super::answer::{Accepted, IngestError, StartError};
 use super::work::Work;

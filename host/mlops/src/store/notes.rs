@@ -73,7 +73,11 @@ impl Store {
     /// # Errors
     ///
     /// When they cannot be read.
-    pub async fn events(&self, deployment: &str, most: i64) -> Result<Vec<StoredEvent>, StoreError> {
+    pub async fn events(
+        &self,
+        deployment: &str,
+        most: i64,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         let rows = sqlx::query(
             "SELECT id, deployment_id, at_us, kind, body FROM events WHERE deployment_id = $1 \
              ORDER BY at_us DESC, id LIMIT $2",

@@ -19,10 +19,11 @@ impl Store {
         from_us: i64,
         to_us: i64,
     ) -> Result<Vec<(GroupKey, i64, Rollup)>, StoreError> {
-        let groups = sqlx::query("SELECT id, body FROM groups WHERE deployment_id = $1 ORDER BY id")
-            .bind(deployment)
-            .fetch_all(self.pool())
-            .await?;
+        let groups =
+            sqlx::query("SELECT id, body FROM groups WHERE deployment_id = $1 ORDER BY id")
+                .bind(deployment)
+                .fetch_all(self.pool())
+                .await?;
         let first = from_us.div_euclid(HOUR_US);
         let last = to_us.saturating_sub(1).div_euclid(HOUR_US);
         let mut read = Vec::new();

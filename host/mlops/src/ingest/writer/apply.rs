@@ -82,7 +82,8 @@ impl Memory {
         let mut answer = Accepted::default();
         answer.refused.clone_from(&work.refused);
         writes.taken_us = writes.taken_us.max(work.received_us);
-        let groups: Vec<u32> = work.groups.iter().map(|seed| self.group(&seed.key, writes)).collect();
+        let groups: Vec<u32> =
+            work.groups.iter().map(|seed| self.group(&seed.key, writes)).collect();
         for entry in &work.entries {
             match self.see(found, &entry.records) {
                 Seen::Before => {
@@ -176,29 +177,40 @@ impl Memory {
     }
 
     /// Counts an entry in its rollup.
-    fn count(&mut self, found: &Found, taken: &Taken, entry: &Entry, cell: Cell, writes: &mut Writes) {
+    fn count(
+        &mut self,
+        found: &Found,
+        taken: &Taken,
+        entry: &Entry,
+        cell: Cell,
+        writes: &mut Writes,
+    ) {
         let work = &taken.work;
         let skew = entry.time.skew;
         let happened = entry.time.us;
         if let Some(skew) = skew {
-            let gateway = work.groups.get(entry.group as usize).and_then(|seed| seed.key.gateway.clone());
+            let gateway =
+                work.groups.get(entry.group as usize).and_then(|seed| seed.key.gateway.clone());
             let key = [taken.deployment.clone(), gateway.unwrap_or_default()];
             writes.skews.entry(key).or_default().note(skew, work.received_us);
         }
         let left = self.left(&taken.deployment, work, &entry.what, writes);
         let Some(rollup) = self.rollup(cell) else { return };
         rollup.note(happened, work.received_us, skew.is_some());
-        let mut batch = Batch { requests: 0, predictions: 0, rows: 0, first_us: happened, last_us: happened };
+        let mut batch =
+            Batch { requests: 0, predictions: 0, rows: 0, first_us: happened, last_us: happened };
         match &entry.what {
-            What::Request { predictions, ms, user_error, system_error } => {
-                rollup.requests += 1;
-                rollup.predictions += predictions;
-                rollup.user_errors += u64::from(*user_error);
-                rollup.system_errors += u64::from(*system_error);
+            What::Request { predictions, ms, slow, user_error, system_error } => {
+                let health = &mut rollup.health;
+                health.requests += 1;
+                health.predictions = health.predictions.saturating_add(*predictions);
+                health.slow += u64::from(*slow);
+                health.user_errors += u64::from(*user_error);
+                health.system_errors += u64::from(*system_error);
                 if let Some(ms) = ms {
-                    rollup.times.add(*ms);
+                    health.times.add(*ms);
                 }
-                rollup.load.add(entry.time.minute(), 1);
+                health.load.add(entry.time.minute(), 1);
                 batch.requests = 1;
                 batch.predictions = i64::try_from(*predictions).unwrap_or(i64::MAX);
             }
@@ -211,10 +223,14 @@ impl Memory {
                     self.wait(found, work, rows, keys, cell, writes);
                 }
             }
-            What::Summed { rows, .. } if left < *rows => rollup.rows_limited += rows,
+            What::Summed { rows, .. } if left < *rows => {
+                rollup.usage.rows = rollup.usage.rows.saturating_add(*rows);
+                rollup.usage.rate_limited = rollup.usage.rate_limited.saturating_add(*rows);
+            }
             What::Summed { rows, features, predictions, sum } => {
-                rollup.rows += rows;
-                rollup.rows_summed += rows;
+                rollup.usage.rows = rollup.usage.rows.saturating_add(*rows);
+                rollup.rows = rollup.rows.saturating_add(*rows);
+                rollup.rows_summed = rollup.rows_summed.saturating_add(*rows);
                 for (ours, theirs) in rollup.features.iter_mut().zip(features) {
                     if let Some(theirs) = theirs {
                         ours.merge(theirs);
@@ -223,9 +239,9 @@ impl Memory {
                 if let (Some(ours), Some(theirs)) = (&mut rollup.predicted, predictions) {
                     ours.merge(theirs);
                 }
-                if let Some((sum, count)) = sum {
-                    rollup.prediction_sum.add(*sum);
-                    rollup.prediction_count += count;
+                if let Some((sum, count)) = sum.filter(|(sum, _)| sum.is_finite()) {
+                    rollup.prediction_sum.add(sum);
+                    rollup.prediction_count = rollup.prediction_count.saturating_add(count);
                 }
                 batch.rows = i64::try_from(*rows).unwrap_or(i64::MAX);
             }
@@ -252,7 +268,8 @@ impl Memory {
         }
         let left = limit.saturating_sub(used.1);
         // Sums are taken whole or not at all.
-        let taken = if matches!(what, What::Summed { .. }) && left < rows { 0 } else { rows.min(left) };
+        let taken =
+            if matches!(what, What::Summed { .. }) && left < rows { 0 } else { rows.min(left) };
         used.1 += taken;
         writes.limits.insert(deployment.to_owned(), *used);
         left
@@ -332,12 +349,15 @@ impl Memory {
 
 /// Counts the first rows of an entry; the others are beyond the limit.
 fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
-    rollup.rows_limited += (rows.rows - counted) as u64;
+    rollup.usage.rows += rows.rows as u64;
+    rollup.usage.rate_limited += (rows.rows - counted) as u64;
     let without_id = match rows.keys {
-        Some(first) => work.keys[first..first + counted].iter().filter(|key| **key == NO_KEY).count(),
+        Some(first) => {
+            work.keys[first..first + counted].iter().filter(|key| **key == NO_KEY).count()
+        }
         None => rows.without_id.min(counted),
     };
-    rollup.rows_without_id += without_id as u64;
+    rollup.usage.without_association_id += without_id as u64;
     if !rows.counted {
         rollup.rows_untracked += counted as u64;
         return;

@@ -111,7 +111,8 @@ impl Open {
             last_block: self.last_block,
             newest_us: self.newest_us,
         };
-        let (mut records, mut slots) = (records.into_iter().peekable(), slots.into_iter().peekable());
+        let (mut records, mut slots) =
+            (records.into_iter().peekable(), slots.into_iter().peekable());
         for shard in 0..shards {
             let mut bytes = Vec::new();
             while let Some(key) = records.next_if(|key| sorted.shard(*key) == shard) {
