@@ -174,7 +174,7 @@ impl Writer {
         for taken in batch {
             answers.push(memory.apply(db, &found, taken, &mut writes).await?);
         }
-        memory.folding.next_shards(&mut writes);
+        memory.folding.next_shards(settings.shards_a_commit, &mut writes);
         memory.finish(&mut writes)?;
         commit::commit(db, &writes).await?;
         memory.committed(&writes, settings, store.cache());
@@ -191,7 +191,7 @@ impl Writer {
             self.memory.folding.sorted().await;
             let Self { lock, memory, settings, store } = self;
             let mut writes = Writes::default();
-            memory.folding.next_shards(&mut writes);
+            memory.folding.next_shards(settings.shards_a_commit, &mut writes);
             let stored = commit::commit(lock.connection(), &writes).await;
             match stored {
                 Ok(()) => memory.committed(&writes, settings, store.cache()),
@@ -201,7 +201,7 @@ impl Writer {
                 }
             }
         }
-        self.memory.freeze();
+        self.memory.freeze(self.settings.shard_items);
     }
 
     /// Reads all of it anew, as often as it takes.

@@ -29,8 +29,7 @@ fn outcomes(call: u64) -> Vec<String> {
 async fn the_writer_that_is_killed() {
     let Ok(address) = std::env::var(ADDRESS) else { return };
     let store = Store::open(&address).await.unwrap();
-    let settings = Settings { fold_items: 16, cached_rollups: 4, ..Settings::default() };
-    let ingest = Ingest::start(store, settings).await.unwrap();
+    let ingest = Ingest::start(store, small()).await.unwrap();
     let plan = Arc::new(regression());
     for call in 0.. {
         let (rows, actuals) = (data(&records(call)), data(&outcomes(call)));
