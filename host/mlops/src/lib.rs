@@ -2,4 +2,5 @@
 //! agents report; service health, drift and accuracy.
 
 pub mod numbers;
+pub mod report;
 pub mod store;
