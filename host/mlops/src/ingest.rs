@@ -85,9 +85,9 @@ impl Ingest {
         let mut lock = Lock::take(&store).await?;
         let memory = Memory::load(lock.connection()).await?;
         let (queue, messages) = mpsc::channel(settings.calls + OTHERS);
-        let writer = Writer { store, lock, settings, memory };
-        let writer = Mutex::new(Some(tokio::spawn(writer.run(messages))));
         let places = Arc::new(Semaphore::new(settings.calls));
+        let writer = Writer { store, lock, settings, memory, places: Arc::clone(&places) };
+        let writer = Mutex::new(Some(tokio::spawn(writer.run(messages))));
         Ok(Self(Arc::new(Shared { queue, places, writer })))
     }
 

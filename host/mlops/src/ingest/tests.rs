@@ -153,7 +153,14 @@ fn data(entries: &[String]) -> Bytes {
 /// Small, so that a test folds often, and a fold takes several commits.
 fn small() -> Settings {
     let (fold_items, shard_items, shards_a_commit) = (16, 4, 1);
-    Settings { fold_items, shard_items, shards_a_commit, cached_rollups: 4, ..Settings::default() }
+    Settings {
+        fold_items,
+        shard_items,
+        shards_a_commit,
+        cached_rollups: 4,
+        retry_time: Duration::from_millis(10),
+        ..Settings::default()
+    }
 }
 
 /// An hour after 2026-11-24 00:00, as the library writes it.

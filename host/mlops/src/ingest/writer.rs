@@ -12,14 +12,17 @@ mod found;
 mod lock;
 mod memory;
 mod retention;
+mod writes;
+
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use self::apply::Writes;
 use self::found::Found;
 pub(super) use self::lock::Lock;
 pub(super) use self::memory::Memory;
+use self::writes::Writes;
 use super::Settings;
 use super::answer::{Accepted, IngestError, StartError};
 use super::work::Work;
@@ -83,6 +86,8 @@ pub(super) struct Writer {
     pub(super) lock: Lock,
     pub(super) settings: Settings,
     pub(super) memory: Memory,
+    /// Closed when ingest is being ended: then nothing is waited for any more.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Writer {
@@ -214,6 +219,10 @@ impl Writer {
             match read.await {
                 Ok(memory) => {
                     self.memory = memory;
+                    return;
+                }
+                Err(error) if self.places.is_closed() => {
+                    tracing::error!(%error, "the database cannot be read; ending all the same");
                     return;
                 }
                 Err(error) => {

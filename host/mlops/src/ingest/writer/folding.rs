@@ -2,7 +2,7 @@
 
 use tokio::task::JoinHandle;
 
-use super::apply::Writes;
+use super::writes::Writes;
 use crate::store::pending::fold::{Fold, Sorted};
 
 /// How far the fold of the frozen items is.

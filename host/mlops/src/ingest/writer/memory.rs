@@ -7,8 +7,8 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::super::Settings;
 use super::WriteError;
-use super::apply::Writes;
 use super::folding::Folding;
+use super::writes::Writes;
 use crate::rollup::{GroupKey, Rollup, Shape};
 use crate::store::Cache;
 use crate::store::pending::filter::Filter;
