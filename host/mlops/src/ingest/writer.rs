@@ -171,7 +171,7 @@ impl Writer {
     }
 
     async fn try_write(&mut self, batch: &[Taken]) -> Result<Vec<Accepted>, WriteError> {
-        let Self { lock, memory, settings, store } = self;
+        let Self { lock, memory, settings, store, .. } = self;
         let db: &mut AnyConnection = lock.connection();
         let found = Found::look(db, memory, batch).await?;
         let mut writes = Writes::default();
@@ -194,7 +194,7 @@ impl Writer {
         // The fold before this one is stored first; usually it is long since.
         while self.memory.frozen.is_some() {
             self.memory.folding.sorted().await;
-            let Self { lock, memory, settings, store } = self;
+            let Self { lock, memory, settings, store, .. } = self;
             let mut writes = Writes::default();
             memory.folding.next_shards(settings.shards_a_commit, &mut writes);
             let stored = commit::commit(lock.connection(), &writes).await;
