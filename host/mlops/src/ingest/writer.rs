@@ -146,11 +146,20 @@ impl Writer {
         true
     }
 
-    /// Takes calls in one transaction, and answers them.
+    /// Takes calls, and answers them. When they cannot be taken together, each is tried alone, so that one which the
+    /// database will never take does not hold up the others.
     async fn write(&mut self, batch: Vec<Taken>) {
         if batch.is_empty() && !self.memory.folding.can_step() {
             return;
         }
+        let Some(batch) = self.write_together(batch).await else { return };
+        for taken in batch {
+            self.write_together(vec![taken]).await;
+        }
+    }
+
+    /// Takes calls in one transaction, and answers them; gives them back when they should be tried one by one.
+    async fn write_together(&mut self, batch: Vec<Taken>) -> Option<Vec<Taken>> {
         match self.try_write(&batch).await {
             Ok(answers) => {
                 self.settle().await;
@@ -159,13 +168,19 @@ impl Writer {
                     // A client that left does not hear that it was taken.
                     drop(taken.reply.send(Ok(answer)));
                 }
+                None
             }
             Err(error) => {
                 tracing::error!(%error, calls = batch.len(), "the database took nothing; reading it anew");
+                // A database that can be read may take some of them; one that cannot takes none now.
+                if batch.len() > 1 && self.try_reload().await.is_ok() {
+                    return Some(batch);
+                }
                 for taken in batch {
                     drop(taken.reply.send(Err(IngestError::Unavailable)));
                 }
                 self.reload().await;
+                None
             }
         }
     }
@@ -211,25 +226,19 @@ impl Writer {
 
     /// Reads all of it anew, as often as it takes.
     async fn reload(&mut self) {
-        loop {
-            let read = async {
-                self.lock.renew(&self.store).await?;
-                Memory::load(self.lock.connection()).await.map_err(StartError::from)
-            };
-            match read.await {
-                Ok(memory) => {
-                    self.memory = memory;
-                    return;
-                }
-                Err(error) if self.places.is_closed() => {
-                    tracing::error!(%error, "the database cannot be read; ending all the same");
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the database cannot be read; trying again");
-                    tokio::time::sleep(self.settings.retry_time).await;
-                }
+        while let Err(error) = self.try_reload().await {
+            if self.places.is_closed() {
+                tracing::error!(%error, "the database cannot be read; ending all the same");
+                return;
             }
+            tracing::error!(%error, "the database cannot be read; trying again");
+            tokio::time::sleep(self.settings.retry_time).await;
         }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), StartError> {
+        self.lock.renew(&self.store).await?;
+        self.memory = Memory::load(self.lock.connection()).await?;
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 
 use super::found::Found;
 use super::memory::{Cell, Memory};
-use super::writes::{Batch, Writes, note_refusals};
+use super::writes::{Batch, Writes, note_refusals, storable};
 use super::{Taken, WriteError};
 use crate::ingest::answer::{Accepted, RefusedEntry};
 use crate::ingest::target::outcome;
@@ -62,7 +62,7 @@ impl Memory {
                 }
                 What::Metric { metric, model, values } => {
                     writes.metrics.extend(values.iter().map(|(at, value)| {
-                        (taken.deployment.clone(), metric.clone(), model.clone(), *at, *value)
+                        (taken.deployment.clone(), storable(metric), storable(model), *at, *value)
                     }));
                 }
                 _other => {
@@ -145,7 +145,7 @@ impl Memory {
         if let Some(skew) = skew {
             let gateway =
                 work.groups.get(entry.group as usize).and_then(|seed| seed.key.gateway.clone());
-            let key = [taken.deployment.clone(), gateway.unwrap_or_default()];
+            let key = [taken.deployment.clone(), storable(&gateway.unwrap_or_default())];
             writes.skews.entry(key).or_default().note(skew, work.received_us);
         }
         let left = self.left(&taken.deployment, work, &entry.what, writes);
@@ -202,7 +202,7 @@ impl Memory {
             What::Actual { .. } | What::Metric { .. } => {}
         }
         if let Some(id) = &entry.batch {
-            let key = [taken.deployment.clone(), id.to_string()];
+            let key = [taken.deployment.clone(), storable(id)];
             writes.batches.entry(key).and_modify(|there| there.add(&batch)).or_insert(batch);
         }
     }
@@ -303,8 +303,9 @@ impl Memory {
 
 /// Counts the first rows of an entry; the others are beyond the limit.
 fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
-    rollup.usage.rows += rows.rows as u64;
-    rollup.usage.rate_limited += (rows.rows - counted) as u64;
+    rollup.usage.rows = rollup.usage.rows.saturating_add(rows.rows as u64);
+    rollup.usage.rate_limited =
+        rollup.usage.rate_limited.saturating_add((rows.rows - counted) as u64);
     let without_id = match rows.keys {
         Some(first) => {
             work.keys[first..first + counted].iter().filter(|key| **key == NO_KEY).count()
@@ -316,7 +317,7 @@ fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
         rollup.rows_untracked += counted as u64;
         return;
     }
-    rollup.rows += counted as u64;
+    rollup.rows = rollup.rows.saturating_add(counted as u64);
     for column in &work.columns[rows.columns.0..rows.columns.1] {
         let places = &work.places[column.start as usize..column.start as usize + counted];
         let tally = match column.place {
@@ -331,7 +332,7 @@ fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
         let values = work.values[rows.values..].chunks_exact(rows.width).take(counted);
         for value in values.filter_map(|row| row.last()).filter(|value| value.is_finite()) {
             rollup.prediction_sum.add(*value);
-            rollup.prediction_count += 1;
+            rollup.prediction_count = rollup.prediction_count.saturating_add(1);
         }
     }
 }

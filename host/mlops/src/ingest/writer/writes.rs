@@ -88,13 +88,14 @@ pub(super) fn note_refusals(taken: &Taken, answer: &Accepted, writes: &mut Write
         noted.entries += 1;
         noted.last_us = taken.work.received_us;
         if let Some(id) = &refused.record_id {
-            id.clone_into(&mut noted.last_record);
+            noted.last_record = storable(id);
         }
     }
 }
 
 /// A text with every number as `#`.
 fn without_numbers(text: &str) -> String {
+    let text = storable(text);
     let mut short = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -104,4 +105,9 @@ fn without_numbers(text: &str) -> String {
         }
     }
     short
+}
+
+/// A text that every database takes: PostgreSQL has none with a zero in it.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
