@@ -1,29 +1,52 @@
-"""Reports predictions with the public `datarobot-mlops` package into a spool folder.
+"""Reports predictions, and their outcomes, with the public `datarobot-mlops` package.
 
-    report.py FOLDER DEPLOYMENT MODEL < REQUESTS
+    report.py DEPLOYMENT MODEL filesystem FOLDER < REQUESTS     into spool files
+    report.py DEPLOYMENT MODEL kafka BROKERS TOPIC < REQUESTS   to a topic
+    report.py DEPLOYMENT MODEL rabbitmq URL QUEUE < REQUESTS    to a queue
+    report.py DEPLOYMENT MODEL api URL TOKEN < REQUESTS         straight to a server
 
 REQUESTS is a JSON list; each request has `rows` (objects of numbers), `predictions` and `ids`, and becomes what that
-library makes of one request: its stats and its data.
+library makes of one request: its stats and its data. With `actuals`, one number a row, these follow at the end.
 """
 
 import json
+import os
 import sys
 
-import pandas
-from datarobot_mlops.mlops import MLOps
+SETTINGS = {
+    "filesystem": ["MLOPS_FILESYSTEM_DIRECTORY"],
+    "kafka": ["MLOPS_KAFKA_BOOTSTRAP_SERVERS", "MLOPS_KAFKA_TOPIC_NAME"],
+    "rabbitmq": ["MLOPS_RABBITMQ_QUEUE_URL", "MLOPS_RABBITMQ_QUEUE_NAME"],
+    "api": ["DATAROBOT_ENDPOINT", "DATAROBOT_API_TOKEN"],
+}
 
 
 def main():
-    folder, deployment, model = sys.argv[1:]
-    mlops = MLOps().set_deployment_id(deployment).set_model_id(model)
-    mlops = mlops.set_filesystem_spooler(folder).init()
-    for request in json.load(sys.stdin):
+    deployment, model, kind, *arguments = sys.argv[1:]
+    # The package takes its settings from the environment, so they are set before it is imported.
+    os.environ["MLOPS_SPOOLER_TYPE"] = kind.upper()
+    os.environ.update(zip(SETTINGS[kind], arguments, strict=True))
+
+    import pandas
+    from datarobot_mlops.mlops import MLOps
+
+    mlops = MLOps().set_deployment_id(deployment).set_model_id(model).init()
+    requests = json.load(sys.stdin)
+    for request in requests:
         mlops.report_deployment_stats(len(request["rows"]), 1.5)
         mlops.report_predictions_data(
             features_df=pandas.DataFrame(request["rows"]),
             predictions=request["predictions"],
             association_ids=request["ids"],
         )
+    for request in requests:
+        if "actuals" in request:
+            mlops.report_actuals(
+                [
+                    {"associationId": association_id, "actualValue": actual}
+                    for association_id, actual in zip(request["ids"], request["actuals"], strict=True)
+                ]
+            )
     mlops.shutdown()
 
 
