@@ -110,11 +110,8 @@ impl Job {
     fn take(&self, source: &Source) -> Result<Taken, Fault> {
         let Self { state, serving, .. } = self;
         let settings = &serving.settings;
-        let rows = Rows::new(
-            &settings.association_id_column,
-            settings.unknown_names,
-            state.settings.rows,
-        );
+        let rows =
+            Rows::new(&settings.association_id_column, settings.unknown_names, state.settings.rows);
         let mut told = source.decode(rows)?;
         for actual in &mut told.actuals {
             let hidden = match serving.privacy.association_id(&actual.association_id) {

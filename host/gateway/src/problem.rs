@@ -20,8 +20,7 @@ pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 
 const MEDIA_TYPES: &str = "application/x-www-form-urlencoded, application/json or text/csv";
 
-const NO_ACTUALS: &str =
-    "there are no actuals; send at least one, with associationId and actualValue, as body or in the query";
+const NO_ACTUALS: &str = "there are no actuals; send at least one, with associationId and actualValue, as body or in the query";
 
 /// The kinds of problem: a closed list, stable for callers and for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -174,7 +174,9 @@ async fn what_was_answered_lies_in_the_outbox() {
         let Values::Numbers(numbers) = &column.values else { panic!("{column:?}") };
         assert_eq!(numbers[..], [value], "{}", column.name);
     }
-    let Payload::Prediction(declined) = Record::decode(payloads[1]).unwrap().payload else { panic!() };
+    let Payload::Prediction(declined) = Record::decode(payloads[1]).unwrap().payload else {
+        panic!()
+    };
     assert_eq!((declined.status, declined.rows), (422, None));
 }
 

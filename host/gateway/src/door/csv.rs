@@ -7,10 +7,7 @@ use crate::{
     fault::{BadRequest, Reason},
 };
 
-pub(crate) fn decode<'b, F: Fill<'b>>(
-    text: &'b [u8],
-    mut rows: F,
-) -> Result<F::Batch, BadRequest> {
+pub(crate) fn decode<'b, F: Fill<'b>>(text: &'b [u8], mut rows: F) -> Result<F::Batch, BadRequest> {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     // The reader skips empty lines, so the header is whatever comes first.
     let mut reader = ReaderBuilder::new().has_headers(false).from_reader(text);

@@ -10,10 +10,7 @@ use crate::{
     fault::{BadRequest, Reason},
 };
 
-pub(crate) fn decode<'b, F: Fill<'b>>(
-    text: &'b [u8],
-    mut rows: F,
-) -> Result<F::Batch, BadRequest> {
+pub(crate) fn decode<'b, F: Fill<'b>>(text: &'b [u8], mut rows: F) -> Result<F::Batch, BadRequest> {
     if let Some(b'{' | b'[') = text.trim_ascii_start().first() {
         return Err(BadRequest::new(Reason::JsonAsForm));
     }

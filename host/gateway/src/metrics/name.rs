@@ -142,7 +142,9 @@ impl Name {
                 Counter,
                 "Fields left out because no feature, and no field of an actual, has their name",
             ),
-            Self::Inflight => ("gateway_inflight", Gauge, "Requests for predictions and with actuals in progress"),
+            Self::Inflight => {
+                ("gateway_inflight", Gauge, "Requests for predictions and with actuals in progress")
+            }
             Self::Connections => ("gateway_connections", Gauge, "Connections open"),
             Self::ConnectionsClosed => (
                 "gateway_connections_closed",
