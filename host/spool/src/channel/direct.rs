@@ -217,7 +217,7 @@ impl Sink for Direct {
         for message in parcel.messages.iter().filter(|message| !arrived.contains(&message.id)) {
             let envelope = Envelope::read(&message.body);
             let item = envelope.map(|envelope| {
-                Item::new(seq, message.id, parcel.deployment_id, &envelope.payload)
+                Item::new(seq, message.id, parcel.deployment_id, &envelope)
             });
             match item {
                 Ok(Some(item)) => items.push(item),
