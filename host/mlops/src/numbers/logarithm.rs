@@ -1,0 +1,1 @@
+//! Logarithms in double-double.
