@@ -5,13 +5,14 @@
     report.py DEPLOYMENT MODEL rabbitmq URL QUEUE < REQUESTS    to a queue
     report.py DEPLOYMENT MODEL api URL TOKEN < REQUESTS         straight to a server
 
-REQUESTS is a JSON list; each request has `rows` (objects of numbers), `predictions` and `ids`, and becomes what that
-library makes of one request: its stats and its data. With `actuals`, one number a row, these follow at the end.
+REQUESTS is a JSON list; each request has `rows` (objects of numbers), `predictions`, `ids` and `actuals` (one a row), and
+becomes what that library makes of one request: its stats, its data, and later its actuals.
 """
 
 import json
 import os
 import sys
+from datetime import datetime, timezone
 
 SETTINGS = {
     "filesystem": ["MLOPS_FILESYSTEM_DIRECTORY"],
@@ -31,22 +32,18 @@ def main():
     from datarobot_mlops.mlops import MLOps
 
     mlops = MLOps().set_deployment_id(deployment).set_model_id(model).init()
-    requests = json.load(sys.stdin)
-    for request in requests:
+    for request in json.load(sys.stdin):
         mlops.report_deployment_stats(len(request["rows"]), 1.5)
         mlops.report_predictions_data(
             features_df=pandas.DataFrame(request["rows"]),
             predictions=request["predictions"],
             association_ids=request["ids"],
         )
-    for request in requests:
-        if "actuals" in request:
-            mlops.report_actuals(
-                [
-                    {"associationId": association_id, "actualValue": actual}
-                    for association_id, actual in zip(request["ids"], request["actuals"], strict=True)
-                ]
-            )
+        actuals = zip(request["ids"], request["actuals"])
+        when = datetime(2024, 5, 6, 7, 8, 9, 123000, timezone.utc)
+        mlops.report_actuals(
+            [mlops.get_actual_map(id, value, acted_on=True, timestamp=when) for id, value in actuals]
+        )
     mlops.shutdown()
 
 

@@ -10,6 +10,7 @@ mod stories {
     mod check;
     mod command_line;
     mod compiling;
+    mod containers;
     mod custom;
     mod deployments;
     mod direct;

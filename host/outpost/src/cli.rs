@@ -43,6 +43,8 @@ pub(crate) enum Command {
     /// Look into an outbox, give its records out, put it right
     #[command(subcommand)]
     Spool(Spool),
+    /// Ask a gateway, an agent or a server whether it lives; exit code 69 when it does not say so
+    Health(Health),
     /// Compile a package within limits, as `outpost serve` asks on standard input
     #[command(hide = true)]
     CompilePackage,
@@ -228,6 +230,13 @@ pub(crate) struct Verify {
     /// A public key that is trusted (repeatable)
     #[arg(long, value_name = "FILE", default_value = "outpost.pub")]
     pub(crate) key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// What to ask
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:9091/healthz")]
+    pub(crate) url: hyper::Uri,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod check;
 mod compile;
+mod health;
 mod inspect;
 mod keys;
 mod operate;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
+        Command::Health(args) => health::run(&args),
         Command::CompilePackage => compile::run(),
     }
 }
