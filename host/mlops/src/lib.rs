@@ -1,5 +1,4 @@
 //! The MLOps server: a registry of model packages, deployments and prediction environments; ingest of what monitoring
 //! agents report; service health, drift and accuracy.
 
-pub mod numbers;
 pub mod store;

@@ -1,1 +1,0 @@
-//! Logarithms in double-double.
