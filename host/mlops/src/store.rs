@@ -4,13 +4,22 @@
 //! since 1970 in `BIGINT`, everything that is not searched for is a `BLOB` or JSON in `TEXT`. Only what differs has two
 //! forms: how a database is opened, and the type of a blob in a migration.
 
+mod backup;
 mod migrations;
+mod notes;
+pub(crate) mod pending;
+mod rollups;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Executor as _};
+
+pub use self::backup::Retention;
+pub use self::notes::{MetricSummary, MetricValue, StoredEvent};
+pub use self::rollups::{BatchCounts, ClockSkew, Refusal};
 
 /// What a path keeps in a URL.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
@@ -63,6 +72,12 @@ pub enum StoreError {
     /// A statement failed.
     #[error("use the database")]
     Statement(#[from] sqlx::Error),
+    /// What is stored is not what was written.
+    #[error("what is stored is damaged: {0}")]
+    Damaged(&'static str),
+    /// It cannot be copied so.
+    #[error("copy the database: {0}")]
+    Backup(&'static str),
 }
 
 /// The open database. Clones share it.
@@ -70,6 +85,7 @@ pub enum StoreError {
 pub struct Store {
     pool: AnyPool,
     kind: Kind,
+    file: Option<PathBuf>,
 }
 
 impl Store {
@@ -80,9 +96,11 @@ impl Store {
     /// When it cannot be reached, or was made by a later version.
     pub async fn open(address: &str) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
+        let mut path = None;
         let (kind, url) = match address.split_once(':') {
             // Not a URL of the driver's: a path may have characters that mean something there.
             Some(("sqlite", file)) if !file.is_empty() => {
+                path = Some(PathBuf::from(file));
                 (Kind::Sqlite, format!("sqlite://{}?mode=rwc", utf8_percent_encode(file, PATH)))
             }
             Some(("postgres" | "postgresql", _)) => (Kind::Postgres, address.to_owned()),
@@ -100,12 +118,17 @@ impl Store {
             .await
             .map_err(|source| StoreError::Open { kind: kind.name(), source })?;
         migrations::of(kind).run(&pool).await.map_err(StoreError::Migrate)?;
-        Ok(Self { pool, kind })
+        Ok(Self { pool, kind, file: path })
     }
 
     /// Connections to it.
     pub fn pool(&self) -> &AnyPool {
         &self.pool
+    }
+
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// What kind it is.

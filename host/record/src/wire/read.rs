@@ -38,6 +38,7 @@ pub use self::payload::{
 use serde_json::Value;
 
 use self::fields::{Fields, kind};
+pub(super) use self::json::without_no_numbers;
 use self::json::{Data, Document, Object};
 use super::binary::{self, BinaryError};
 use super::{DataType, Timestamp};

@@ -16,6 +16,8 @@ pub use self::carry::{Carried, CarryLimits, Kind, Piece, actual_entries, carry, 
 pub use self::origin::Origin;
 pub use self::stats::PredictionStat;
 
+pub mod read;
+
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 

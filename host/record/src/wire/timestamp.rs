@@ -35,17 +35,39 @@ impl Timestamp {
     /// Understands a text as far as possible.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
-        let plain = text.trim();
-        let moment = plain
-            .parse()
-            .map(Moment::Instant)
-            .or_else(|_| plain.parse().map(Moment::Local))
-            .unwrap_or(Moment::Unknown);
+        let moment = Moment::of_text(&text);
         Self { text, moment }
     }
 
     /// Understands a number as seconds or milliseconds since 1970.
     pub fn from_number(number: &Number) -> Self {
+        Self { text: number.to_string(), moment: Moment::of_number(number) }
+    }
+
+    /// The text as it came; of a number its digits.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What it means.
+    pub fn moment(&self) -> Moment {
+        self.moment
+    }
+}
+
+impl Moment {
+    /// What a text means.
+    pub fn of_text(text: &str) -> Self {
+        let plain = text.trim();
+        plain
+            .parse()
+            .map(Self::Instant)
+            .or_else(|_| plain.parse().map(Self::Local))
+            .unwrap_or(Self::Unknown)
+    }
+
+    /// What a number means: seconds or milliseconds since 1970.
+    pub fn of_number(number: &Number) -> Self {
         let instant = |number: &Number| {
             if let Some(whole) = number.as_i64() {
                 return if whole.unsigned_abs() < MILLISECONDS_FROM.unsigned_abs() {
@@ -60,18 +82,7 @@ impl Timestamp {
             // The cast saturates, and what is beyond the calendar is refused.
             jiff::Timestamp::from_microsecond(microseconds.round() as i64).ok()
         };
-        let moment = instant(number).map_or(Moment::Unknown, Moment::Instant);
-        Self { text: number.to_string(), moment }
-    }
-
-    /// The text as it came; of a number its digits.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// What it means.
-    pub fn moment(&self) -> Moment {
-        self.moment
+        instant(number).map_or(Self::Unknown, Self::Instant)
     }
 }
 

@@ -64,7 +64,7 @@ pub(super) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::E
 }
 
 /// The text with null for every `NaN` and `Infinity` outside of strings; none when there is none.
-fn without_no_numbers(text: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::wire) fn without_no_numbers(text: &[u8]) -> Option<Vec<u8>> {
     let mut clean = Vec::with_capacity(text.len());
     let mut found = false;
     let mut quoted = false;

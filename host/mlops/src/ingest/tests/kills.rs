@@ -1,0 +1,101 @@
+//! A process that is killed at any moment loses no record that it answered, and counts none twice.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use super::*;
+
+const ADDRESS: &str = "OUTPOST_TEST_WRITER";
+const ROUNDS: u64 = 20;
+/// Records in each call of the child.
+const RECORDS: u64 = 5;
+
+fn records(call: u64) -> Vec<String> {
+    let row = |number: u64| {
+        let id = number.to_string();
+        row(&id, &id, (number % 10) as f64, (number % 50) as i64)
+    };
+    (call * RECORDS..(call + 1) * RECORDS).map(row).collect()
+}
+
+fn outcomes(call: u64) -> Vec<String> {
+    (call * RECORDS..(call + 1) * RECORDS).map(|number| actual("o", &number.to_string(), 5.0, "2026-11-25T00:00:00Z")).collect()
+}
+
+/// The child: takes calls from the first on, and says each one that was answered. Alone it does nothing.
+#[tokio::test]
+async fn the_writer_that_is_killed() {
+    let Ok(address) = std::env::var(ADDRESS) else { return };
+    let store = Store::open(&address).await.unwrap();
+    let settings = Settings { fold_items: 16, cached_rollups: 4, ..Settings::default() };
+    let ingest = Ingest::start(store, settings).await.unwrap();
+    let plan = Arc::new(regression());
+    for call in 0.. {
+        let (rows, actuals) = (data(&records(call)), data(&outcomes(call)));
+        let (rows, actuals) = tokio::join!(ingest.prediction_inputs(&plan, rows), ingest.actuals(&plan, actuals));
+        assert_eq!(rows.unwrap().refused.len() + actuals.unwrap().refused.len(), 0);
+        println!("answered {call}");
+    }
+}
+
+fn round(address: &str, until: u64) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    let child = child.args(["--exact", "ingest::tests::kills::the_writer_that_is_killed", "--nocapture"]);
+    let mut child = child.env(ADDRESS, address).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let wanted = format!("answered {until}");
+    let reached = lines.map_while(Result::ok).any(|line| line.ends_with(&wanted));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(reached, "the writer answers");
+}
+
+async fn check(database: Database) {
+    let address = database.address().to_owned();
+    let mut world = World::new(database).await;
+    for killed in 1..=ROUNDS {
+        world.ingest.close().await;
+        world.store.pool().close().await;
+        let until = killed * 3;
+        let address = address.clone();
+        let task = tokio::task::spawn_blocking(move || round(&address, until));
+        task.await.unwrap();
+        // The server notices that its client is gone, and lets go of the lock.
+        let patience = std::time::Instant::now() + Duration::from_secs(30);
+        (world.store, world.ingest) = loop {
+            let store = Store::open(world.database.address()).await.unwrap();
+            match Ingest::start(store.clone(), world.settings).await {
+                Ok(ingest) => break (store, ingest),
+                Err(StartError::Taken) => assert!(std::time::Instant::now() < patience),
+                Err(error) => panic!("{error}"),
+            }
+        };
+        // All that was answered is there, and the sums are of whole records.
+        let total = world.total().await;
+        assert!(total.rows >= (until + 1) * RECORDS, "{} rows", total.rows);
+        assert_eq!(total.features[0].0.iter().sum::<u64>(), total.rows);
+        assert_eq!(total.rows % RECORDS, 0);
+        // Calls up to here are repeats; were one forgotten or half taken, the rows would be more.
+        let calls = total.rows / RECORDS;
+        for call in 0..calls {
+            let answer = world.inputs(&records(call)).await;
+            assert_eq!(taken(&answer), (0, RECORDS as usize, 0), "call {call}");
+            world.actuals(&outcomes(call)).await;
+        }
+        let total = world.total().await;
+        assert_eq!((total.rows, total.usage.rows), (calls * RECORDS, calls * RECORDS));
+        assert_eq!(total.accuracy.rows(), total.rows);
+    }
+}
+
+#[tokio::test]
+async fn sqlite_loses_nothing() {
+    check(Database::sqlite()).await;
+}
+
+#[tokio::test]
+async fn postgres_loses_nothing() {
+    if let Some(database) = Database::postgres() {
+        check(database).await;
+    }
+}

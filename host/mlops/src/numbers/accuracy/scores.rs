@@ -1,0 +1,135 @@
+//! How many positive and negative rows had which score: all that the metrics need that put rows in order.
+//!
+//! Scores are kept as they are while there are few different ones, and rounded to a grid when there are more. A grid never
+//! becomes exact again, so that merging does the same in any order.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::metric::Method;
+
+/// So many different scores are kept as they are, for one group in one hour as for any number of them together.
+pub const SCORES_KEPT: usize = 10_000;
+/// Beyond, scores are rounded to multiples of one by this.
+pub const GRID: f64 = 16_384.0;
+
+/// Rows by score. Of a score's bits the order is the score's own, because none is negative.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    rounded: bool,
+    by_score: BTreeMap<u64, Rows>,
+}
+
+/// The rows with one score.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Rows {
+    positive: u64,
+    negative: u64,
+}
+
+impl Scores {
+    /// Counts a row in or out. The score is from 0 to 1.
+    pub(super) fn count(&mut self, score: f64, positive: bool, enters: bool) {
+        let key = self.key(score);
+        let rows = self.by_score.entry(key).or_default();
+        super::step(if positive { &mut rows.positive } else { &mut rows.negative }, enters);
+        if *rows == Rows::default() {
+            self.by_score.remove(&key);
+        }
+        self.keep_small();
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        if other.rounded && !self.rounded {
+            self.round();
+        }
+        for (bits, theirs) in &other.by_score {
+            let key = self.key(f64::from_bits(*bits));
+            let rows = self.by_score.entry(key).or_default();
+            rows.positive += theirs.positive;
+            rows.negative += theirs.negative;
+        }
+        self.keep_small();
+    }
+
+    fn key(&self, score: f64) -> u64 {
+        let score = if self.rounded { (score * GRID).round() / GRID } else { score };
+        // Adding zero makes -0 a plain zero.
+        (score + 0.0).to_bits()
+    }
+
+    fn keep_small(&mut self) {
+        if !self.rounded && self.by_score.len() > SCORES_KEPT {
+            self.round();
+        }
+    }
+
+    fn round(&mut self) {
+        self.rounded = true;
+        for (bits, rows) in std::mem::take(&mut self.by_score) {
+            let there = self.by_score.entry(self.key(f64::from_bits(bits))).or_default();
+            there.positive += rows.positive;
+            there.negative += rows.negative;
+        }
+    }
+
+    pub(super) fn method(&self) -> Method {
+        if self.rounded { Method::Grid } else { Method::Exact }
+    }
+
+    /// Positive and negative rows.
+    pub(super) fn totals(&self) -> (u64, u64) {
+        self.by_score.values().fold((0, 0), |(p, n), rows| (p + rows.positive, n + rows.negative))
+    }
+
+    /// The chance that a positive row has a higher score than a negative one, ties counting half. None when all rows are
+    /// of one class.
+    pub(super) fn area(&self) -> Option<f64> {
+        let (positive, negative) = self.totals();
+        let pairs = u128::from(positive) * u128::from(negative) * 2;
+        let mut below = 0;
+        // Twice the pairs in the right order, so that half a pair is whole.
+        let mut right: u128 = 0;
+        for rows in self.by_score.values() {
+            let beaten = 2 * below + u128::from(rows.negative);
+            right += u128::from(rows.positive) * beaten;
+            below += u128::from(rows.negative);
+        }
+        (pairs > 0).then(|| right as f64 / pairs as f64)
+    }
+
+    /// The largest distance between the two classes' distributions of scores (Kolmogorov-Smirnov).
+    pub(super) fn separation(&self) -> Option<f64> {
+        let (positive, negative) = self.totals();
+        let (mut p, mut n) = (0, 0);
+        let distances = self.by_score.values().map(|rows| {
+            p += rows.positive;
+            n += rows.negative;
+            (p as f64 / positive as f64 - n as f64 / negative as f64).abs()
+        });
+        if positive == 0 || negative == 0 { None } else { Some(distances.fold(0.0, f64::max)) }
+    }
+
+    /// The share of positive rows among this share of rows with the highest scores (at least one row, rounded up). Of
+    /// rows with the same score at its end, each is in it with the same chance.
+    pub(super) fn rate_at_top(&self, percent: u64) -> Option<f64> {
+        let (positive, negative) = self.totals();
+        let rows = positive + negative;
+        if rows == 0 {
+            return None;
+        }
+        let top = (u128::from(rows) * u128::from(percent)).div_ceil(100) as u64;
+        let (mut left, mut hits) = (top, 0.0);
+        for rows in self.by_score.values().rev() {
+            let here = rows.positive + rows.negative;
+            let taken = here.min(left);
+            hits += rows.positive as f64 * (taken as f64 / here as f64);
+            left -= taken;
+            if left == 0 {
+                break;
+            }
+        }
+        Some(hits / top as f64)
+    }
+}

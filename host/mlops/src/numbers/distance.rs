@@ -1,0 +1,87 @@
+//! How far two histograms lie apart.
+
+use serde::{Deserialize, Serialize};
+
+/// A bin is never taken for rarer than this share of the rows. An empty bin would otherwise be infinitely far from one
+/// that is not, and the distance would say how many rows there are rather than how they are spread.
+pub const SMALLEST_SHARE: f64 = 1e-4;
+/// Nor, where there are few rows, for rarer than so many rows: fewer than one cannot be seen.
+pub const SMALLEST_ROWS: f64 = 0.5;
+
+/// A way to compare how rows are spread over bins with how training's were. All are 0 where both are alike and grow as they
+/// differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Distance {
+    /// The population stability index, sum of (p - q) ln(p / q).
+    #[default]
+    Psi,
+    /// The Kullback-Leibler divergence of the rows from training, sum of p ln(p / q), in nats.
+    KullbackLeibler,
+    /// The Jensen-Shannon distance to base 2: the root of the divergence, from 0 to 1.
+    JensenShannon,
+    /// The Hellinger distance, from 0 to 1.
+    Hellinger,
+    /// What the two histograms do not have in common: 1 less the intersection, from 0 to 1.
+    HistogramIntersection,
+}
+
+impl Distance {
+    /// The distance of counts from those of the baseline, bin by bin; none when either has no rows or their bins differ.
+    ///
+    /// PSI and Kullback-Leibler, which divide, lift the shares of rare bins ([`SMALLEST_SHARE`], [`SMALLEST_ROWS`]) and make
+    /// all shares of a histogram add up to one again. Bins that are empty on both sides say nothing.
+    #[must_use]
+    pub fn between(self, counts: &[u64], baseline: &[u64]) -> Option<f64> {
+        if counts.len() != baseline.len() {
+            return None;
+        }
+        let lifts = matches!(self, Self::Psi | Self::KullbackLeibler);
+        let pairs: Vec<(u64, u64)> = counts
+            .iter()
+            .zip(baseline)
+            .filter(|(a, b)| **a > 0 || **b > 0)
+            .map(|(a, b)| (*a, *b))
+            .collect();
+        let ps = shares(pairs.iter().map(|pair| pair.0), lifts)?;
+        let qs = shares(pairs.iter().map(|pair| pair.1), lifts)?;
+        let sum = |term: fn(f64, f64) -> f64| -> f64 {
+            ps.iter().zip(&qs).map(|(p, q)| term(*p, *q)).sum()
+        };
+        let distance = match self {
+            Self::Psi => sum(|p, q| (p - q) * (p / q).ln()),
+            Self::KullbackLeibler => sum(|p, q| p * (p / q).ln()),
+            Self::JensenShannon => sum(|p, q| {
+                let middle = (p + q) / 2.0;
+                (entropy(p, middle) + entropy(q, middle)) / 2.0
+            })
+            .max(0.0)
+            .sqrt(),
+            Self::Hellinger => sum(|p, q| {
+                let apart = p.sqrt() - q.sqrt();
+                apart * apart / 2.0
+            })
+            .sqrt(),
+            Self::HistogramIntersection => sum(|p, q| (p - q).abs() / 2.0),
+        };
+        // What rounding leaves of nothing.
+        Some(distance.max(0.0))
+    }
+}
+
+/// p log2(p / q), nothing for an empty bin.
+fn entropy(p: f64, q: f64) -> f64 {
+    if p > 0.0 { p * (p / q).log2() } else { 0.0 }
+}
+
+/// Counts as shares that add up to one.
+fn shares(counts: impl Iterator<Item = u64> + Clone, lifted: bool) -> Option<Vec<f64>> {
+    let rows = counts.clone().map(u128::from).sum::<u128>() as f64;
+    if rows == 0.0 {
+        return None;
+    }
+    let least = if lifted { SMALLEST_SHARE.max(SMALLEST_ROWS / rows) } else { 0.0 };
+    let shares: Vec<f64> = counts.map(|count| (count as f64 / rows).max(least)).collect();
+    let whole: f64 = shares.iter().sum();
+    Some(shares.iter().map(|share| share / whole).collect())
+}
