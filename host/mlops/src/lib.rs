@@ -3,5 +3,6 @@
 
 pub mod ingest;
 pub mod numbers;
+pub mod report;
 pub mod rollup;
 pub mod store;

@@ -160,7 +160,9 @@ fn row(record: &str, association: &str, prediction: f64, hour: i64) -> String {
 /// An actual; without a time where it is empty.
 fn actual(record: &str, association: &str, value: f64, at: &str) -> String {
     let at = if at.is_empty() { String::new() } else { format!(",\"timestamp\":\"{at}\"") };
-    format!("{{\"recordId\":\"{record}\",\"associationId\":\"{association}\",\"actualValue\":{value}{at}}}")
+    format!(
+        "{{\"recordId\":\"{record}\",\"associationId\":\"{association}\",\"actualValue\":{value}{at}}}"
+    )
 }
 
 fn taken(answer: &Accepted) -> (usize, usize, usize) {

@@ -45,7 +45,9 @@ impl Database {
     pub(super) fn postgres() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(server) = Server::shared() else {
-            let why = format!("SKIPPED: no PostgreSQL in {PROGRAMS}; tests/setup/debian.sh test installs it");
+            let why = format!(
+                "SKIPPED: no PostgreSQL in {PROGRAMS}; tests/setup/debian.sh test installs it"
+            );
             assert!(std::env::var("CI").is_err(), "{why}");
             println!("{why}");
             return None;
@@ -95,7 +97,8 @@ impl Server {
 
     fn create(&self, name: &str) {
         let program = Path::new(PROGRAMS).join("createdb");
-        let made = Command::new(program).args(["-h", &self.folder, "-U", "postgres", name]).status();
+        let made =
+            Command::new(program).args(["-h", &self.folder, "-U", "postgres", name]).status();
         assert!(made.unwrap().success(), "a database is made");
     }
 }

@@ -19,7 +19,9 @@ fn records(call: u64) -> Vec<String> {
 }
 
 fn outcomes(call: u64) -> Vec<String> {
-    (call * RECORDS..(call + 1) * RECORDS).map(|number| actual("o", &number.to_string(), 5.0, "2026-11-25T00:00:00Z")).collect()
+    (call * RECORDS..(call + 1) * RECORDS)
+        .map(|number| actual("o", &number.to_string(), 5.0, "2026-11-25T00:00:00Z"))
+        .collect()
 }
 
 /// The child: takes calls from the first on, and says each one that was answered. Alone it does nothing.
@@ -32,7 +34,8 @@ async fn the_writer_that_is_killed() {
     let plan = Arc::new(regression());
     for call in 0.. {
         let (rows, actuals) = (data(&records(call)), data(&outcomes(call)));
-        let (rows, actuals) = tokio::join!(ingest.prediction_inputs(&plan, rows), ingest.actuals(&plan, actuals));
+        let (rows, actuals) =
+            tokio::join!(ingest.prediction_inputs(&plan, rows), ingest.actuals(&plan, actuals));
         assert_eq!(rows.unwrap().refused.len() + actuals.unwrap().refused.len(), 0);
         println!("answered {call}");
     }
@@ -40,7 +43,8 @@ async fn the_writer_that_is_killed() {
 
 fn round(address: &str, until: u64) {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    let child = child.args(["--exact", "ingest::tests::kills::the_writer_that_is_killed", "--nocapture"]);
+    let child =
+        child.args(["--exact", "ingest::tests::kills::the_writer_that_is_killed", "--nocapture"]);
     let mut child = child.env(ADDRESS, address).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let wanted = format!("answered {until}");

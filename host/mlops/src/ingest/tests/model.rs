@@ -60,7 +60,9 @@ impl Naive {
                         duplicates += 1;
                         continue;
                     }
-                    self.rows.extend(rows.iter().map(|(key, value)| (*hour, *key, f64::from(*value) / 10.0)));
+                    self.rows.extend(
+                        rows.iter().map(|(key, value)| (*hour, *key, f64::from(*value) / 10.0)),
+                    );
                 }
             }
             Step::Actuals(actuals) => {
@@ -101,7 +103,8 @@ async fn happens(world: &mut World, step: &Step) -> usize {
         Step::Records(records) => {
             let entry = |(id, hour, rows): &(u8, u8, Vec<(u8, u8)>)| {
                 let keys: Vec<String> = rows.iter().map(|(key, _)| format!("\"{key}\"")).collect();
-                let values: Vec<String> = rows.iter().map(|(_, value)| (f64::from(*value) / 10.0).to_string()).collect();
+                let values: Vec<String> =
+                    rows.iter().map(|(_, value)| (f64::from(*value) / 10.0).to_string()).collect();
                 let (keys, values) = (keys.join(","), values.join(","));
                 format!(
                     "{{\"recordId\":\"{id}\",\"timestamp\":\"{}\",\"modelId\":\"m\",\"features\":[{{\"name\":\"age\",\"values\":[{values}]}}],\
@@ -130,7 +133,8 @@ fn near(a: f64, b: f64) -> bool {
 }
 
 fn compare(database: fn() -> Option<Database>, cases: u32) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let config = Config { cases, failure_persistence: None, ..Config::default() };
     let result = TestRunner::new(config).run(&steps(), |steps| {
         let Some(database) = database() else { return Ok(()) };
@@ -159,7 +163,11 @@ fn compare(database: fn() -> Option<Database>, cases: u32) {
                     let (ours, theirs) = (metric(&rollup.accuracy, name), metric(&sums, name));
                     prop_assert!(
                         ours.zip(theirs).map_or(ours == theirs, |(a, b)| near(a, b)),
-                        "{} of hour {}: {:?} and not {:?}", name, hour, ours, theirs
+                        "{} of hour {}: {:?} and not {:?}",
+                        name,
+                        hour,
+                        ours,
+                        theirs
                     );
                 }
             }

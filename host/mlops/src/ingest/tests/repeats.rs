@@ -4,7 +4,10 @@ use super::*;
 
 on_both!(a_repeat_is_known, async |mut world: World| {
     let a = row("a", "1", 5.0, 0);
-    assert_eq!(taken(&world.inputs(&[a.clone(), row("b", "2", 5.0, 0), a.clone()]).await), (2, 1, 0));
+    assert_eq!(
+        taken(&world.inputs(&[a.clone(), row("b", "2", 5.0, 0), a.clone()]).await),
+        (2, 1, 0)
+    );
     assert_eq!(taken(&world.inputs(std::slice::from_ref(&a)).await), (0, 1, 0));
     // The same id in a call of another kind is another record.
     let request = "{\"recordId\":\"a\",\"numPredictions\":3,\"executionTime\":2.5}".to_owned();
@@ -49,7 +52,10 @@ on_both!(a_sum_is_taken_when_none_of_it_was, async |world: World| {
     assert_eq!(taken(&world.stats(&[summed(&["b", "a"], 38.0)]).await), (0, 1, 0));
     let answer = world.stats(&[summed(&["c", "b"], 38.0), summed(&["c"], 2.0)]).await;
     assert_eq!(taken(&answer), (1, 0, 1));
-    assert_eq!((answer.refused[0].index, &*answer.refused[0].seen_record_ids), (0, &["b".to_owned()][..]));
+    assert_eq!(
+        (answer.refused[0].index, &*answer.refused[0].seen_record_ids),
+        (0, &["b".to_owned()][..])
+    );
     let total = world.total().await;
     assert_eq!((total.rows, total.rows_summed, total.prediction_sum.value()), (8, 8, 40.0));
     assert_eq!(total.features[0].0, [2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);

@@ -6,13 +6,16 @@ const DAY_US: i64 = 24 * crate::rollup::HOUR_US;
 
 on_both!(what_is_too_old_is_deleted, async |mut world: World| {
     let keep = Retention { statistics_days: 10, pending_days: 5 };
-    world.inputs(&[row("a", "1", 1.0, 0), row("b", "2", 1.0, 24), row("c", "3", 1.0, 24 * 40)]).await;
+    world
+        .inputs(&[row("a", "1", 1.0, 0), row("b", "2", 1.0, 24), row("c", "3", 1.0, 24 * 40)])
+        .await;
     world.fold().await;
     let first: jiff::Timestamp = at(0).parse().unwrap();
     // Nothing is older than ten days yet.
     let kept = first.as_microsecond() + 10 * DAY_US - crate::rollup::HOUR_US;
     world.ingest.retain(kept, keep).await.unwrap();
-    let hours = |rollups: Vec<(GroupKey, i64, Rollup)>| rollups.iter().filter(|one| one.2.rows > 0).count();
+    let hours =
+        |rollups: Vec<(GroupKey, i64, Rollup)>| rollups.iter().filter(|one| one.2.rows > 0).count();
     assert_eq!(hours(world.rollups().await), 3);
     world.ingest.retain(first.as_microsecond() + 11 * DAY_US, keep).await.unwrap();
     assert_eq!(hours(world.rollups().await), 2);
@@ -26,9 +29,16 @@ on_both!(what_is_too_old_is_deleted, async |mut world: World| {
     // Folds go with their newest item, and the repeats with them.
     assert!(world.folds().await > 0);
     let now = jiff::Timestamp::now().as_microsecond();
-    world.ingest.retain(now + 6 * DAY_US, Retention { statistics_days: 4_000, ..keep }).await.unwrap();
+    world
+        .ingest
+        .retain(now + 6 * DAY_US, Retention { statistics_days: 4_000, ..keep })
+        .await
+        .unwrap();
     assert_eq!(world.folds().await, 0);
-    let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pending").fetch_one(world.store.pool()).await.unwrap();
+    let left: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM pending")
+        .fetch_one(world.store.pool())
+        .await
+        .unwrap();
     assert_eq!(left, 0);
     assert_eq!(taken(&world.inputs(&[row("b", "2", 1.0, 24)]).await), (1, 0, 0));
 });
@@ -54,7 +64,9 @@ async fn a_copy_made_while_rows_are_written_opens_and_agrees() {
     let rows = copy.total().await.rows;
     assert!((1..=401).contains(&rows), "{rows}");
     // What is in the copy is known as repeats; what is not is taken: the counts and the ids were of one moment.
-    let all: Vec<String> = (0..400).map(|number: i64| row(&number.to_string(), &number.to_string(), 1.0, number % 7)).collect();
+    let all: Vec<String> = (0..400)
+        .map(|number: i64| row(&number.to_string(), &number.to_string(), 1.0, number % 7))
+        .collect();
     let answer = copy.inputs(&all).await;
     assert_eq!(answer.duplicates as u64 + 1, rows);
     assert_eq!(copy.total().await.rows, 401);
@@ -65,5 +77,8 @@ async fn a_server_has_its_own_tools_for_copies() {
     let Some(database) = Database::postgres() else { return };
     let world = World::new(database).await;
     let error = world.store.backup(std::path::Path::new("copy")).await.unwrap_err();
-    assert_eq!(error.to_string(), "copy the database: a PostgreSQL database is copied by `pg_dump`");
+    assert_eq!(
+        error.to_string(),
+        "copy the database: a PostgreSQL database is copied by `pg_dump`"
+    );
 }

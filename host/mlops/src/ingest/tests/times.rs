@@ -3,7 +3,9 @@
 use super::*;
 
 fn stamped(time: &str) -> String {
-    format!("{{\"gateway\":\"g\",\"modelId\":\"m\",\"numPredictions\":1,\"executionTime\":3,\"timestamp\":{time}}}")
+    format!(
+        "{{\"gateway\":\"g\",\"modelId\":\"m\",\"numPredictions\":1,\"executionTime\":3,\"timestamp\":{time}}}"
+    )
 }
 
 fn micros(offset: i64) -> String {
@@ -53,7 +55,8 @@ on_both!(a_wrong_clock_is_flagged, async |world: World| {
 
 on_both!(a_time_out_of_this_world_counts_when_it_was_received, async |world: World| {
     let now = jiff::Timestamp::now().as_microsecond();
-    let entries = ["\"1999-12-31T23:59:59Z\"", "\"2060-01-01T00:00:00Z\"", "0", "1e300"].map(stamped);
+    let entries =
+        ["\"1999-12-31T23:59:59Z\"", "\"2060-01-01T00:00:00Z\"", "0", "1e300"].map(stamped);
     assert_eq!(taken(&world.requests(&entries).await), (4, 0, 0));
     for (_, hour, rollup) in world.rollups().await {
         assert!(hour + 2 * crate::rollup::HOUR_US > now, "an hour of now");
@@ -67,7 +70,13 @@ on_both!(a_time_out_of_this_world_counts_when_it_was_received, async |world: Wor
 
 on_both!(batches_are_counted, async |world: World| {
     let batch = |text: String| text.replacen('{', "{\"batchId\":\"b\",", 1);
-    world.inputs(&[batch(row("a", "1", 1.0, 0)), batch(row("b", "2", 1.0, 3)), row("c", "3", 1.0, 0)]).await;
+    world
+        .inputs(&[
+            batch(row("a", "1", 1.0, 0)),
+            batch(row("b", "2", 1.0, 3)),
+            row("c", "3", 1.0, 0),
+        ])
+        .await;
     world.requests(&[batch(stamped(&format!("\"{}\"", at(1))))]).await;
     let batches = world.store.batches("d").await.unwrap();
     assert_eq!(batches.len(), 1);

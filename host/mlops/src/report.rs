@@ -1,0 +1,168 @@
+//! What the numbers say: service health, drift and accuracy of one deployment, made of its rollups.
+//!
+//! Nothing here reads a database or knows of HTTP: rollups go in, serialisable answers come out, which the REST calls and the
+//! terminal show alike. Times are RFC 3339 in UTC, shares are parts of one, execution times are milliseconds. What cannot
+//! be said is null, with the reason beside it.
+
+mod accuracy;
+mod drift;
+mod health;
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+pub use self::accuracy::{AccuracyBucket, AccuracyReport, GroupAccuracy, Metric};
+pub use self::drift::{
+    Bin, ColumnDrift, DriftBucket, DriftReport, DriftSettings, IMPORTANT, ROWS_MIN, THRESHOLD,
+};
+pub use self::health::{
+    Clock, ERRORS_RED, ERRORS_YELLOW, ExecutionTime, GroupHealth, HealthBucket, HealthReport,
+    HealthSettings, REQUESTS_MIN, Totals, Usage,
+};
+use crate::numbers::{Bins, Tally};
+use crate::rollup::{GroupKey, HOUR_US, Rollup};
+
+/// What one group came to in one hour.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The group.
+    pub group: &'a GroupKey,
+    /// The hour's begin, microseconds since 1970.
+    pub hour_us: i64,
+    /// The numbers.
+    pub rollup: &'a Rollup,
+}
+
+/// The training data of a package, as rows are compared with it.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The number of its bins; rows that were counted with others cannot be compared.
+    pub plan: u32,
+    /// The features, in the order of the rollups.
+    pub features: Vec<Column>,
+    /// The model's predictions on the training data.
+    pub predictions: Option<Column>,
+    /// Metrics of the model by the trainer's names: `cv_rmse` was estimated on rows that it had not seen, `train_rmse` on
+    /// those it had.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// One column of the training data.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Where values go.
+    pub bins: Bins,
+    /// How many training rows went where.
+    pub tally: Tally,
+    /// How much the model depends on it, 0 to 1.
+    pub importance: f64,
+}
+
+/// How long the pieces are into which a window is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BucketSize {
+    /// An hour.
+    #[default]
+    Hour,
+    /// A day of UTC.
+    Day,
+}
+
+impl BucketSize {
+    /// Its name in a query.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    /// The size with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Hour, Self::Day].into_iter().find(|size| size.name() == name)
+    }
+
+    /// Where the bucket begins that an hour lies in.
+    fn start(self, hour_us: i64) -> i64 {
+        let length = match self {
+            Self::Hour => HOUR_US,
+            Self::Day => 24 * HOUR_US,
+        };
+        hour_us.div_euclid(length) * length
+    }
+}
+
+/// What a verdict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// Nothing to do.
+    Green,
+    /// Worth a look.
+    Yellow,
+    /// Something is wrong.
+    Red,
+    /// Too few rows for a verdict.
+    NotEnoughData,
+    /// There is no training data to compare with.
+    NoBaseline,
+}
+
+/// A moment as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // What no calendar has is shown as its last day.
+        let end = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        serializer.collect_str(&jiff::Timestamp::from_microsecond(self.0).unwrap_or(end))
+    }
+}
+
+/// The stretch that a report is about: from the first hour on, up to the second moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Its begin.
+    pub start: Moment,
+    /// Its end, which is not in it.
+    pub end: Moment,
+}
+
+impl Window {
+    /// Whether an hour begins in it.
+    pub fn has(&self, hour_us: i64) -> bool {
+        (self.start.0.div_euclid(HOUR_US) * HOUR_US..self.end.0).contains(&hour_us)
+    }
+}
+
+/// Rollups by bucket, merged.
+fn buckets<'a>(parts: impl Iterator<Item = Part<'a>>, size: BucketSize) -> BTreeMap<i64, Rollup> {
+    let mut buckets = BTreeMap::<i64, Rollup>::new();
+    for part in parts {
+        buckets
+            .entry(size.start(part.hour_us))
+            .and_modify(|sum| sum.merge(part.rollup))
+            .or_insert_with(|| part.rollup.clone());
+    }
+    buckets
+}
+
+/// All of these rollups together; none of none.
+fn merged<'a>(rollups: impl Iterator<Item = &'a Rollup>) -> Option<Rollup> {
+    rollups.fold(None, |sum: Option<Rollup>, rollup| match sum {
+        None => Some(rollup.clone()),
+        Some(mut sum) => {
+            sum.merge(rollup);
+            Some(sum)
+        }
+    })
+}
+
+/// A part of a whole; none of nothing.
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}

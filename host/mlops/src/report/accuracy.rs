@@ -1,0 +1,187 @@
+//! Accuracy: predictions beside the outcomes that became known, in the hour of the prediction.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Baseline, BucketSize, Moment, Part, Window, buckets, merged, share};
+use crate::numbers::accuracy::{Method, Metric as Measured, Reason, Target};
+use crate::rollup::Rollup;
+
+/// How the trainer marks metrics of rows that the model had not seen, and of those it had.
+const BASELINES: [&str; 2] = ["cv_", "train_"];
+
+/// How good predictions were.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccuracyReport {
+    /// The stretch of time, of predictions.
+    pub window: Window,
+    /// Predictions whose outcome is known.
+    pub rows: u64,
+    /// Of all predictions that could have one, this share has.
+    pub known: Option<f64>,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, Metric>,
+    /// The same in pieces, oldest first.
+    pub buckets: Vec<AccuracyBucket>,
+    /// Each model and part apart.
+    pub groups: Vec<GroupAccuracy>,
+}
+
+/// A metric.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metric {
+    /// Its value.
+    pub value: Option<f64>,
+    /// Why there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Rows that it was made of.
+    pub rows: u64,
+    /// Rows with an outcome that it is not defined for.
+    pub left_out: u64,
+    /// How scores were compared, for metrics that put rows in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
+    /// What it was in training, on rows that the model had not seen where that was measured.
+    pub baseline_value: Option<f64>,
+    /// How much larger it is than in training, in percent.
+    pub percent_change: Option<f64>,
+}
+
+/// A piece of the window.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccuracyBucket {
+    /// Its begin.
+    pub start: Moment,
+    /// Predictions with outcomes in it.
+    pub rows: u64,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+/// A model in a part.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupAccuracy {
+    /// The model.
+    pub model_id: String,
+    /// Its package.
+    pub model_digest: Option<String>,
+    /// `champion`, `canary` or `challenger`.
+    pub role: String,
+    /// Predictions with outcomes.
+    pub rows: u64,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+impl AccuracyReport {
+    /// Of these rollups, beside what was measured in training. Totals are those of the parts that `counts` names; groups are
+    /// all.
+    pub fn of(
+        parts: &[Part<'_>],
+        counts: impl Fn(&Part<'_>) -> bool,
+        window: Window,
+        size: BucketSize,
+        target: &Target,
+        baseline: Option<&Baseline>,
+    ) -> Self {
+        let counted = || parts.iter().filter(|part| counts(part));
+        let sum = merged(counted().map(|part| part.rollup));
+        let rows = sum.as_ref().map_or(0, |sum| sum.accuracy.rows());
+        let joinable = sum.as_ref().map_or(0, |sum| {
+            sum.rows + sum.rows_untracked - sum.usage.without_association_id.min(sum.rows)
+        });
+        let mut groups = BTreeMap::<(Option<&str>, &str, Option<&str>), Rollup>::new();
+        for part in parts {
+            let group = part.group;
+            groups
+                .entry((group.role.as_deref(), &group.model_id, group.digest.as_deref()))
+                .and_modify(|sum| sum.merge(part.rollup))
+                .or_insert_with(|| part.rollup.clone());
+        }
+        let bucket = |(start, rollup): (i64, Rollup)| AccuracyBucket {
+            start: Moment(start),
+            rows: rollup.accuracy.rows(),
+            metrics: values(&rollup, target),
+        };
+        let group =
+            |((role, model_id, digest), rollup): ((Option<&str>, &str, Option<&str>), Rollup)| {
+                GroupAccuracy {
+                    model_id: model_id.to_owned(),
+                    model_digest: digest.map(str::to_owned),
+                    role: role.unwrap_or("champion").to_owned(),
+                    rows: rollup.accuracy.rows(),
+                    metrics: values(&rollup, target),
+                }
+            };
+        Self {
+            window,
+            rows,
+            known: share(rows.min(joinable), joinable),
+            metrics: sum.as_ref().map(|sum| metrics(sum, target, baseline)).unwrap_or_default(),
+            buckets: buckets(counted().copied(), size).into_iter().map(bucket).collect(),
+            groups: groups.into_iter().map(group).collect(),
+        }
+    }
+}
+
+fn values(rollup: &Rollup, target: &Target) -> BTreeMap<String, Option<f64>> {
+    let value = |measured: Measured| (key(&measured, target), measured.value);
+    rollup.accuracy.report().into_iter().map(value).collect()
+}
+
+fn metrics(
+    rollup: &Rollup,
+    target: &Target,
+    baseline: Option<&Baseline>,
+) -> BTreeMap<String, Metric> {
+    let metric = |measured: Measured| {
+        let baseline_value = baseline.and_then(|baseline| trained(baseline, &measured));
+        let value = measured.value;
+        let change = |(value, before): (f64, f64)| {
+            (before != 0.0).then(|| (value - before) / before.abs() * 100.0)
+        };
+        let metric = Metric {
+            value,
+            reason: measured.reason,
+            rows: measured.rows,
+            left_out: measured.left_out,
+            method: measured.method,
+            baseline_value,
+            percent_change: value.zip(baseline_value).and_then(change),
+        };
+        (key(&measured, target), metric)
+    };
+    rollup.accuracy.report().into_iter().map(metric).collect()
+}
+
+/// What a metric is called: its name, with the class that it is about.
+fn key(measured: &Measured, target: &Target) -> String {
+    let classes = match target {
+        Target::Regression => &[][..],
+        Target::Binary { classes, .. } => classes,
+        Target::Multiclass { classes } => classes,
+    };
+    match measured.class {
+        Some(class) => {
+            let class = classes.get(class).map_or_else(|| class.to_string(), Clone::clone);
+            format!("{} of {class}", measured.name)
+        }
+        None => measured.name.to_owned(),
+    }
+}
+
+/// What the metric was in training.
+fn trained(baseline: &Baseline, measured: &Measured) -> Option<f64> {
+    let name = match measured.name {
+        "R Squared" => "r2".to_owned(),
+        name => name.to_lowercase().replace(' ', "_"),
+    };
+    let named = |before: &str| baseline.metrics.get(&format!("{before}{name}"));
+    measured.class.is_none().then(|| BASELINES.into_iter().find_map(named).copied())?
+}
