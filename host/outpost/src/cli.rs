@@ -1,7 +1,11 @@
 //! The command line: names, meanings, defaults. What a command does lives in `command/`.
 
+mod mlops;
 mod operate;
 
+pub(crate) use mlops::{
+    AccuracyView, Bucket, Distance, DriftView, Part, Server, StatusView, Stretch, View,
+};
 pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
     RemoveChallenger, Sent, ShareOrAbort, Status,
@@ -34,6 +38,8 @@ pub(crate) enum Command {
     Serve(Box<Serve>),
     #[command(flatten)]
     Operate(Operate),
+    /// Look at the numbers of an MLOps server
+    Mlops(Mlops),
     /// Make a key pair for signing model packages
     Keygen(Keygen),
     /// Sign a model package
@@ -48,6 +54,13 @@ pub(crate) enum Command {
     /// Compile a package within limits, as `outpost serve` asks on standard input
     #[command(hide = true)]
     CompilePackage,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Mlops {
+    #[command(subcommand)]
+    pub(crate) view: Option<View>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ mod compile;
 mod health;
 mod inspect;
 mod keys;
+mod mlops;
 mod operate;
 mod rows;
 mod score;
@@ -27,6 +28,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Seal(args) => seal::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Operate(command) => operate::run(&command),
+        Command::Mlops(args) => mlops::run(&args),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),

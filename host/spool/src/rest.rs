@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use ureq::Agent;
-use ureq::http::Uri;
+use ureq::http::{Response, Uri};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
+use ureq::{Agent, Body};
 use uuid::Uuid;
 
 use crate::channel::{ChannelError, Secret};
@@ -217,6 +217,18 @@ impl RestClient {
             .header("Content-Type", "application/json")
             .header("Idempotency-Key", key.to_string())
             .send(body);
+        self.answer(sent, token)
+    }
+
+    /// Asks for a JSON document; [`Outcome::Taken`] has it.
+    pub fn get(&self, url: &str) -> Outcome {
+        let secret = Arc::clone(&self.token.lock());
+        let token = secret.reveal();
+        let sent = self.agent.get(url).header("Authorization", format!("Bearer {token}")).call();
+        self.answer(sent, token)
+    }
+
+    fn answer(&self, sent: Result<Response<Body>, ureq::Error>, token: &str) -> Outcome {
         let mut response = match sent {
             Ok(response) => response,
             Err(error) => return failed(&error),
