@@ -87,7 +87,10 @@ fn report(python: &Path, spool: &Path, requests: &[Request]) {
     });
     let requests = Value::Array(requests.collect()).to_string();
     let mut library = Command::new(python);
-    library.arg(root().join("tests/python/report.py")).args([LIBRARY, MODEL, "filesystem"]).arg(spool);
+    library
+        .arg(root().join("tests/python/report.py"))
+        .args([LIBRARY, MODEL, "filesystem"])
+        .arg(spool);
     let mut library = library.stdin(Stdio::piped()).spawn().unwrap();
     library.stdin.take().unwrap().write_all(requests.as_bytes()).unwrap();
     assert!(library.wait().unwrap().success());

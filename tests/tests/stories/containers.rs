@@ -86,7 +86,10 @@ fn the_image_holds_the_program_and_no_other_and_serves_from_a_root_that_is_read_
         let name = path.strip_prefix(image.root()).unwrap().to_str().unwrap();
         let library = name.starts_with("lib") && name.contains(".so");
         assert!(name == "outpost" || library || mode & 0o111 == 0, "{name} can be run");
-        assert!(mode & 0o7022 == 0, "{name} can be changed, or makes its user another one: {mode:o}");
+        assert!(
+            mode & 0o7022 == 0,
+            "{name} can be changed, or makes its user another one: {mode:o}"
+        );
     }
     let version = image.run(&["--version"]).succeeded().out;
     assert!(version.starts_with("outpost "), "{version}");
@@ -143,7 +146,10 @@ fn the_compose_file_starts_what_there_is_and_names_what_it_starts() {
         assert_eq!(services["gateway"]["ports"], serde_json::json!(["80:9091"]));
         for name in ["gateway", "agent", "mlops"] {
             let service = &services[name];
-            assert_eq!((&service["image"], &service["read_only"]), (&"outpost".into(), &true.into()));
+            assert_eq!(
+                (&service["image"], &service["read_only"]),
+                (&"outpost".into(), &true.into())
+            );
             assert_eq!(service["healthcheck"]["test"][1], "/outpost", "{service}");
             assert_eq!(service["healthcheck"]["test"][2], "health", "{service}");
             understood(service);
@@ -167,10 +173,14 @@ fn the_compose_file_starts_what_there_is_and_names_what_it_starts() {
         // What the gateway is told of the broker is about the broker that is there, under its service's name.
         let environment = services["gateway"]["environment"].as_object().unwrap();
         assert_eq!(environment["MLOPS_SPOOLER_TYPE"], broker);
-        let address = format!("MLOPS_{}_{}", broker.to_uppercase(), match broker {
-            "kafka" => "BOOTSTRAP_SERVERS",
-            _ => "QUEUE_URL",
-        });
+        let address = format!(
+            "MLOPS_{}_{}",
+            broker.to_uppercase(),
+            match broker {
+                "kafka" => "BOOTSTRAP_SERVERS",
+                _ => "QUEUE_URL",
+            }
+        );
         assert!(environment[&address].as_str().unwrap().contains(&format!("{broker}:")));
         let folder = tempfile::tempdir().unwrap();
         let mut serve = Serve::ridge(&folder.path().join("outbox"));
