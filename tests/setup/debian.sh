@@ -35,6 +35,9 @@ test)
     # The broker's own script, which is on no PATH; and what gives it a session of its own.
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
     program setsid util-linux
+    # Its programs are on no PATH either, in a folder a version.
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' > /dev/null || missing+=(postgresql)
+    program setpriv util-linux
     ;;
 browser)
     # Either will do; this one is smaller.

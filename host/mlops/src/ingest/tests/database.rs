@@ -1,15 +1,15 @@
 //! A database for a test: a file, or one of a PostgreSQL server that all tests of this process share.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
-/// Where Debian has what a server is started with; it is on no PATH.
-const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
+/// Where Debian has what a server is started with, in a folder for each version; it is on no PATH.
+const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// Starts a server in the folder $1, and stops it when standard input ends, however this process does. A server does
 /// not start for root.
@@ -20,8 +20,8 @@ as=
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; as='setpriv --reuid postgres --regid postgres --clear-groups'; fi
 cd "$folder" || exit 1
 $as "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync > "$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
-$as "$programs/pg_ctl" -D "$folder/data" -l "$folder/log" -w -t 120 \
-    -o "-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=300" start >&2 || { cat "$folder/log" >&2; exit 1; }
+$as "$programs/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w -t 120 \
+    -o "-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=300" start > /dev/null || { cat "$folder/server.log" >&2; exit 1; }
 echo ready
 read -r _
 $as "$programs/pg_ctl" -D "$folder/data" -m immediate stop > /dev/null 2>&1
@@ -46,7 +46,7 @@ impl Database {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(server) = Server::shared() else {
             let why = format!(
-                "SKIPPED: no PostgreSQL in {PROGRAMS}; tests/setup/debian.sh test installs it"
+                "SKIPPED: no PostgreSQL in {VERSIONS}; tests/setup/debian.sh test installs it"
             );
             assert!(std::env::var("CI").is_err(), "{why}");
             println!("{why}");
@@ -70,6 +70,7 @@ impl Database {
 
 struct Server {
     folder: String,
+    programs: PathBuf,
     /// Its standard input keeps the server.
     _shell: Child,
 }
@@ -81,22 +82,22 @@ impl Server {
     }
 
     fn start() -> Option<Self> {
-        if !Path::new(PROGRAMS).join("initdb").exists() {
-            return None;
-        }
+        let versions = std::fs::read_dir(VERSIONS).ok()?.filter_map(Result::ok);
+        let programs = versions.map(|version| version.path().join("bin"));
+        let programs = programs.filter(|programs| programs.join("initdb").exists()).max()?;
         let folder = tempfile::tempdir().unwrap().keep();
         let folder = folder.to_str().unwrap().to_owned();
         let mut shell = Command::new("sh");
-        let shell = shell.args(["-c", SCRIPT, "postgres", &folder, PROGRAMS]);
+        let shell = shell.args(["-c", SCRIPT, "postgres", &folder]).arg(&programs);
         let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "PostgreSQL starts");
-        Some(Self { folder, _shell: shell })
+        Some(Self { folder, programs, _shell: shell })
     }
 
     fn create(&self, name: &str) {
-        let program = Path::new(PROGRAMS).join("createdb");
+        let program = self.programs.join("createdb");
         let made =
             Command::new(program).args(["-h", &self.folder, "-U", "postgres", name]).status();
         assert!(made.unwrap().success(), "a database is made");

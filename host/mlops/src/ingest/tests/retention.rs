@@ -5,7 +5,7 @@ use super::*;
 const DAY_US: i64 = 24 * crate::rollup::HOUR_US;
 
 on_both!(what_is_too_old_is_deleted, async |mut world: World| {
-    let keep = Retention { statistics_days: 10, pending_days: 5 };
+    let keep = Retention { statistics_days: 10, pending_days: 40_000 };
     world
         .inputs(&[row("a", "1", 1.0, 0), row("b", "2", 1.0, 24), row("c", "3", 1.0, 24 * 40)])
         .await;
@@ -31,7 +31,7 @@ on_both!(what_is_too_old_is_deleted, async |mut world: World| {
     let now = jiff::Timestamp::now().as_microsecond();
     world
         .ingest
-        .retain(now + 6 * DAY_US, Retention { statistics_days: 4_000, ..keep })
+        .retain(now + 6 * DAY_US, Retention { statistics_days: 40_000, pending_days: 5 })
         .await
         .unwrap();
     assert_eq!(world.folds().await, 0);
