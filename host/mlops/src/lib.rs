@@ -3,6 +3,7 @@
 
 pub mod ingest;
 pub mod numbers;
+pub mod registry;
 pub mod report;
 pub mod rollup;
 pub mod store;
