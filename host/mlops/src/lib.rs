@@ -1,6 +1,7 @@
 //! The MLOps server: a registry of model packages, deployments and prediction environments; ingest of what monitoring
 //! agents report; service health, drift and accuracy.
 
+pub mod api;
 pub mod ingest;
 pub mod numbers;
 pub mod registry;

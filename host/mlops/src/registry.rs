@@ -170,6 +170,11 @@ impl Registry {
         found.ok_or_else(|| RegistryError::missing("model package", id))
     }
 
+    /// The training data of one of a deployment's packages.
+    pub fn baseline(&self, known: &Known, package: &Package) -> Option<Baseline> {
+        baseline::baseline(package, &known.deployment.settings)
+    }
+
     /// All packages, the oldest first; archived ones only when asked for.
     pub fn packages(&self, archived: bool) -> Vec<Arc<Package>> {
         let kept = self.0.kept.read();
