@@ -66,7 +66,7 @@ rootLogger.appenderRef.out.ref = OUT
 ";
 
 impl AgentChannel<'_> {
-    fn yaml((at, channel): (usize, &Self)) -> String {
+    pub(crate) fn yaml((at, channel): (usize, &Self)) -> String {
         let name = format!("name: \"channel-{at}\"");
         match channel {
             Self::Files(folder) => format!(
