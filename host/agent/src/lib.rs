@@ -1,1 +1,3 @@
 //! The monitoring agent: reads the channels, reports to the MLOps server.
+
+pub mod config;
