@@ -27,6 +27,7 @@ mod leash;
 mod ledger;
 mod load;
 mod memory;
+mod monitor;
 mod network;
 mod operated;
 pub mod parts;
@@ -38,6 +39,7 @@ mod server;
 mod tamper;
 mod witness;
 
+pub use monitor::Monitor;
 pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
 pub use certificates::{Authority, Identity};
