@@ -6,3 +6,5 @@ pub mod numbers;
 pub mod report;
 pub mod rollup;
 pub mod store;
+#[cfg(test)]
+mod testing;
