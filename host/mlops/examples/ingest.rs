@@ -16,6 +16,8 @@ use mlops::store::Store;
 const FEATURES: usize = 10;
 /// Rows in the statistics of a month's hours, before reading them is timed.
 const HOURS: u64 = 720;
+/// A call has rows of one hour or two, as calls have.
+const ROWS_AN_HOUR: u64 = 15_000;
 const CALL: usize = 10_000;
 
 struct Rows {
@@ -25,49 +27,65 @@ struct Rows {
 
 impl Rows {
     /// A call of so many rows, in entries of so many.
-    fn call(&mut self, rows: usize, entry: usize) -> Bytes {
+    fn call(&mut self, rows: usize, entry: usize) -> Result<Bytes, std::fmt::Error> {
         let mut body = String::with_capacity(rows * 140);
         body.push_str("{\"data\":[");
         let mut left = rows;
         while left > 0 {
             let rows = left.min(entry);
             left -= rows;
-            let hour = self.next / (entry as u64) % HOURS;
+            let hour = self.next / ROWS_AN_HOUR % HOURS;
             let at = jiff::Timestamp::from_microsecond(self.start_us + hour as i64 * 3_600_000_000)
                 .unwrap_or_default();
             let comma = if body.ends_with('[') { "" } else { "," };
-            let _ = write!(
+            write!(
                 body,
                 "{comma}{{\"timestamp\":\"{at}\",\"modelId\":\"m\",\"recordId\":\"r{}\",\"features\":[",
                 self.next
-            );
+            )?;
             for feature in 0..FEATURES {
                 let comma = if feature == 0 { "" } else { "," };
-                let _ = write!(body, "{comma}{{\"name\":\"f{feature}\",\"values\":[");
+                write!(body, "{comma}{{\"name\":\"f{feature}\",\"values\":[")?;
                 for row in 0..rows as u64 {
                     let comma = if row == 0 { "" } else { "," };
                     let value = (self.next + row)
                         .wrapping_mul(0x9e37_79b9_7f4a_7c15 + feature as u64)
                         >> 44;
-                    let _ = write!(body, "{comma}{}", value as f64 / 1000.0);
+                    write!(body, "{comma}{}", value as f64 / 1000.0)?;
                 }
                 body.push_str("]}");
             }
             body.push_str("],\"predictions\":[");
             for row in 0..rows as u64 {
                 let comma = if row == 0 { "" } else { "," };
-                let _ = write!(body, "{comma}{}", (self.next + row) % 300);
+                write!(body, "{comma}{}", (self.next + row) % 300)?;
             }
             body.push_str("],\"associationIds\":[");
             for row in 0..rows as u64 {
                 let comma = if row == 0 { "" } else { "," };
-                let _ = write!(body, "{comma}\"row-{}\"", self.next + row);
+                write!(body, "{comma}\"row-{}\"", self.next + row)?;
             }
             body.push_str("]}");
             self.next += rows as u64;
         }
         body.push_str("]}");
-        Bytes::from(body)
+        Ok(Bytes::from(body))
+    }
+
+    /// A call of requests of all hours so far.
+    fn requests(&self, stored: u64) -> String {
+        let request = |at: u64| {
+            let hour = at * stored / CALL as u64 / ROWS_AN_HOUR % HOURS;
+            let us = self.start_us + hour as i64 * 3_600_000_000 + (at % 60 * 60_000_000) as i64;
+            let time = jiff::Timestamp::from_microsecond(us).unwrap_or_default();
+            let ms = (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 50) as f64 / 100.0;
+            format!(
+                "{{\"timestamp\":\"{time}\",\"modelId\":\"m\",\"recordId\":\"q{stored}-{at}\",\
+                 \"numPredictions\":1,\"executionTime\":{ms}}}"
+            )
+        };
+        let requests: Vec<String> = (0..CALL as u64).map(request).collect();
+        format!("{{\"data\":[{}]}}", requests.join(","))
     }
 }
 
@@ -93,12 +111,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut goal = 10_000;
     while goal <= most {
         while stored < goal {
-            let bodies: Vec<Bytes> = (0..10).map(|_| rows.call(CALL, 97)).collect();
+            let bodies: Vec<Bytes> =
+                (0..10).map(|_| rows.call(CALL, 97)).collect::<Result<_, _>>()?;
             stored += take(&ingest, &plan, bodies).await?;
         }
         for entry in [97, 1] {
             let calls = (if entry == 1 { 10 } else { 50 }).min(stored as usize / 2_000);
-            let bodies: Vec<Bytes> = (0..calls).map(|_| rows.call(CALL, entry)).collect();
+            let bodies: Vec<Bytes> =
+                (0..calls).map(|_| rows.call(CALL, entry)).collect::<Result<_, _>>()?;
             let started = Instant::now();
             let taken = take(&ingest, &plan, bodies).await?;
             let seconds = started.elapsed().as_secs_f64();
@@ -108,6 +128,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             );
             stored += taken;
         }
+        let requests = Bytes::from(rows.requests(stored));
+        let started = Instant::now();
+        ingest.prediction_requests(&plan, requests).await?;
+        println!(
+            "{stored:>9} rows stored: {:>9.0} requests/s",
+            CALL as f64 / started.elapsed().as_secs_f64()
+        );
         let ids: Vec<u64> = (0..CALL as u64).map(|at| at * 7919 % stored).collect();
         let actuals: Vec<String> = ids
             .iter()
@@ -120,7 +147,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "{stored:>9} rows stored: {:>9.0} actuals/s from anywhere",
             answer.accepted as f64 / started.elapsed().as_secs_f64()
         );
-        for _ in 0..3 {
+        // What nobody looked at before, and then what is in memory.
+        let store = Store::open(&address).await?;
+        for _ in 0..2 {
             let started = Instant::now();
             let read = store.rollups("d", rows.start_us, now).await?;
             println!(

@@ -30,6 +30,8 @@ use crate::store::{Retention, Store, StoreError};
 
 /// A body that is larger is read on a thread that may block: about a millisecond's work.
 const SMALL_BODY: usize = 64 * 1024;
+/// Room in the queue for what is no call; calls have places of their own.
+const OTHERS: usize = 8;
 
 /// How ingest works.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +63,7 @@ pub struct Ingest(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    queue: mpsc::UnboundedSender<Message>,
+    queue: mpsc::Sender<Message>,
     /// What bounds the queue: a place is held from before the body is read until the commit.
     places: Arc<Semaphore>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -76,7 +78,7 @@ impl Ingest {
     pub async fn start(store: Store, settings: Settings) -> Result<Self, StartError> {
         let mut lock = Lock::take(&store).await?;
         let memory = Memory::load(lock.connection()).await?;
-        let (queue, messages) = mpsc::unbounded_channel();
+        let (queue, messages) = mpsc::channel(settings.calls + OTHERS);
         let writer = Writer { store, lock, settings, memory };
         let writer = Mutex::new(Some(tokio::spawn(writer.run(messages))));
         let places = Arc::new(Semaphore::new(settings.calls));
@@ -86,7 +88,7 @@ impl Ingest {
     /// Stores what was queued, and ends the writer. Later calls are told that it ended.
     pub async fn close(&self) {
         self.0.places.close();
-        drop(self.0.queue.send(Message::Stop));
+        drop(self.0.queue.send(Message::Stop).await);
         let writer = self.0.writer.lock().take();
         if let Some(writer) = writer {
             drop(writer.await);
@@ -170,7 +172,7 @@ impl Ingest {
     /// When the database does not do it.
     pub async fn retain(&self, now_us: i64, keep: Retention) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
-        drop(self.0.queue.send(Message::Retain { now_us, keep, reply }));
+        drop(self.0.queue.send(Message::Retain { now_us, keep, reply }).await);
         // A writer that has ended deletes nothing, and the next one will.
         answer.await.unwrap_or(Ok(()))
     }
@@ -204,7 +206,7 @@ impl Ingest {
         let (reply, answer) = oneshot::channel();
         let deployment = plan.id.clone();
         let message = Message::Take { deployment, work: Box::new(work), reply, place };
-        self.0.queue.send(message).map_err(|_| IngestError::Closed)?;
+        self.0.queue.send(message).await.map_err(|_| IngestError::Closed)?;
         let answer = answer.await.unwrap_or(Err(IngestError::Closed));
         refused.map_or(answer, Err)
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+pub(crate) use self::accuracy::trained_name;
 pub use self::accuracy::{AccuracyBucket, AccuracyReport, GroupAccuracy, Metric};
 pub use self::drift::{
     Bin, ColumnDrift, DriftBucket, DriftReport, DriftSettings, IMPORTANT, ROWS_MIN, THRESHOLD,
@@ -43,7 +44,7 @@ pub struct Baseline {
     pub features: Vec<Column>,
     /// The model's predictions on the training data.
     pub predictions: Option<Column>,
-    /// Metrics of the model by the trainer's names: `cv_rmse` was estimated on rows that it had not seen, `train_rmse` on
+    /// Metrics of the model by the trainer's names: `cv_rmse` was estimated on rows that it had not seen, `training_rmse` on
     /// those it had.
     pub metrics: BTreeMap<String, f64>,
 }

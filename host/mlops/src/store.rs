@@ -5,6 +5,7 @@
 //! forms: how a database is opened, and the type of a blob in a migration.
 
 mod backup;
+mod cache;
 mod migrations;
 mod notes;
 pub(crate) mod pending;
@@ -18,6 +19,8 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Executor as _};
 
 pub use self::backup::Retention;
+pub(crate) use self::cache::Cache;
+pub use self::cache::Hour;
 pub use self::notes::{MetricSummary, MetricValue, StoredEvent};
 pub use self::rollups::{BatchCounts, ClockSkew, Refusal};
 
@@ -86,6 +89,7 @@ pub struct Store {
     pool: AnyPool,
     kind: Kind,
     file: Option<PathBuf>,
+    cache: Cache,
 }
 
 impl Store {
@@ -118,7 +122,7 @@ impl Store {
             .await
             .map_err(|source| StoreError::Open { kind: kind.name(), source })?;
         migrations::of(kind).run(&pool).await.map_err(StoreError::Migrate)?;
-        Ok(Self { pool, kind, file: path })
+        Ok(Self { pool, kind, file: path, cache: Cache::default() })
     }
 
     /// Connections to it.
@@ -129,6 +133,11 @@ impl Store {
     /// The file, where it is one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
+    }
+
+    /// Rollups in memory.
+    pub(crate) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// What kind it is.

@@ -16,26 +16,26 @@ use bytes::Bytes;
 use super::*;
 use crate::numbers::Bins;
 use crate::numbers::accuracy::Target;
-use crate::rollup::{GroupKey, Rollup};
+use crate::rollup::Rollup;
+use crate::store::Hour;
 use crate::testing::Database;
 
 /// Makes a test of a body for each database.
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
         mod $name {
-            #[allow(unused_imports, reason = "not every body needs all of them")]
             use super::*;
 
             #[tokio::test]
             async fn sqlite() {
                 let body = $body;
-                body(super::World::new(Database::sqlite()).await).await;
+                body(World::new(Database::sqlite()).await).await;
             }
             #[tokio::test]
             async fn postgres() {
                 let body = $body;
                 if let Some(database) = Database::postgres() {
-                    body(super::World::new(database).await).await;
+                    body(World::new(database).await).await;
                 }
             }
         }
@@ -104,15 +104,26 @@ impl World {
         self.ingest.actuals(&self.plan, data(entries)).await.unwrap()
     }
 
-    async fn rollups(&self) -> Vec<(GroupKey, i64, Rollup)> {
-        self.store.rollups("d", ANY_TIME.0, ANY_TIME.1).await.unwrap()
+    async fn rollups(&self) -> Vec<Hour> {
+        let kept = self.store.rollups("d", ANY_TIME.0, ANY_TIME.1).await.unwrap();
+        // What is in memory is what is stored.
+        let bytes = |hours: &[Hour]| -> Vec<Vec<u8>> {
+            hours.iter().map(|(_, _, rollup)| rollup.bytes().unwrap()).collect()
+        };
+        self.store.cache().clear();
+        let read = self.store.rollups("d", ANY_TIME.0, ANY_TIME.1).await.unwrap();
+        assert_eq!(bytes(&kept), bytes(&read));
+        // The next one is asked for what was written since.
+        let again = self.store.rollups("d", ANY_TIME.0, ANY_TIME.1).await.unwrap();
+        assert_eq!(bytes(&again), bytes(&read));
+        read
     }
 
     /// All of it together.
     async fn total(&self) -> Rollup {
         let all = self.rollups().await;
         let mut all = all.into_iter().map(|(_, _, rollup)| rollup);
-        let mut total = all.next().expect("something was taken");
+        let mut total = Rollup::clone(&all.next().expect("something was taken"));
         all.for_each(|one| total.merge(&one));
         total
     }

@@ -87,7 +87,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Works until it is told to stop, or nobody is left who could ask.
-    pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         loop {
             let message = if self.memory.folding.can_step() {
                 match queue.try_recv() {
@@ -114,11 +114,7 @@ impl Writer {
     }
 
     /// Serves a message and those behind it; false at the end.
-    async fn serve(
-        &mut self,
-        message: Message,
-        queue: &mut mpsc::UnboundedReceiver<Message>,
-    ) -> bool {
+    async fn serve(&mut self, message: Message, queue: &mut mpsc::Receiver<Message>) -> bool {
         let mut batch = Vec::new();
         let mut rows = 0;
         let mut next = Some(message);
@@ -170,7 +166,7 @@ impl Writer {
     }
 
     async fn try_write(&mut self, batch: &[Taken]) -> Result<Vec<Accepted>, WriteError> {
-        let Self { lock, memory, settings, .. } = self;
+        let Self { lock, memory, settings, store } = self;
         let db: &mut AnyConnection = lock.connection();
         let found = Found::look(db, memory, batch).await?;
         let mut writes = Writes::default();
@@ -181,7 +177,7 @@ impl Writer {
         memory.folding.next_shards(&mut writes);
         memory.finish(&mut writes)?;
         commit::commit(db, &writes).await?;
-        memory.committed(&writes, settings);
+        memory.committed(&writes, settings, store.cache());
         Ok(answers)
     }
 
@@ -193,12 +189,12 @@ impl Writer {
         // The fold before this one is stored first; usually it is long since.
         while self.memory.frozen.is_some() {
             self.memory.folding.sorted().await;
-            let Self { lock, memory, settings, .. } = self;
+            let Self { lock, memory, settings, store } = self;
             let mut writes = Writes::default();
             memory.folding.next_shards(&mut writes);
             let stored = commit::commit(lock.connection(), &writes).await;
             match stored {
-                Ok(()) => memory.committed(&writes, settings),
+                Ok(()) => memory.committed(&writes, settings, store.cache()),
                 Err(error) => {
                     tracing::error!(%error, "the database took no fold; reading it anew");
                     return self.reload().await;

@@ -17,8 +17,8 @@ pub use multiclass::{CLASSES_WITH_SCORES, Multiclass};
 pub use regression::{Regression, TWEEDIE_POWER};
 pub use scores::{GRID, SCORES_KEPT, Scores};
 
-/// The largest predictions and actuals that are counted: the square of more could not be taken out of a sum again.
-pub const LARGEST: f64 = 1e150;
+/// The largest predictions and actuals that are counted: sums of squares of larger ones could come to an end.
+pub const LARGEST: f64 = 1e140;
 /// A probability from which on the positive class is predicted, unless a package says another.
 pub const THRESHOLD: f64 = 0.5;
 
@@ -65,7 +65,7 @@ pub struct Outcome<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Sums {
     /// Of numbers.
-    Regression(Regression),
+    Regression(Box<Regression>),
     /// Of two classes.
     Binary(Binary),
     /// Of several classes.
@@ -77,7 +77,7 @@ impl Sums {
     #[must_use]
     pub fn new(target: &Target) -> Self {
         match target {
-            Target::Regression => Self::Regression(Regression::default()),
+            Target::Regression => Self::Regression(Box::default()),
             Target::Binary { threshold, .. } => Self::Binary(Binary::new(*threshold)),
             Target::Multiclass { classes } => Self::Multiclass(Multiclass::new(classes.len())),
         }

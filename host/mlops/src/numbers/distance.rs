@@ -85,3 +85,31 @@ fn shares(counts: impl Iterator<Item = u64> + Clone, lifted: bool) -> Option<Vec
     let whole: f64 = shares.iter().sum();
     Some(shares.iter().map(|share| share / whole).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_as_far_as_nothing_says() {
+        for distance in [Distance::Psi, Distance::JensenShannon] {
+            assert_eq!(distance.between(&[0, 0], &[1, 2]), None);
+            assert_eq!(distance.between(&[1, 2], &[0, 0]), None);
+            assert_eq!(distance.between(&[1], &[1, 2]), None);
+            assert_eq!(distance.between(&[3, 6], &[1, 2]), Some(0.0));
+        }
+    }
+
+    #[test]
+    fn an_empty_bin_weighs_the_same_however_many_rows_there_are() {
+        let psi = |rows: u64| Distance::Psi.between(&[rows, 0], &[rows / 2, rows / 2]);
+        // From where one row is below the smallest share, more rows change nothing.
+        assert_eq!(psi(1_000_000), psi(1_000_000_000));
+        // And one row there is not further off than none.
+        let one = Distance::Psi.between(&[999_999, 1], &[500_000, 500_000]);
+        assert!(one.unwrap() <= psi(1_000_000).unwrap());
+        // Few rows cannot show a rare bin.
+        let few = Distance::Psi.between(&[100, 0], &[99, 1]).unwrap();
+        assert!(few < 0.01, "{few}");
+    }
+}

@@ -4,15 +4,22 @@
 //! apart is in the digits that a 64-bit float drops. Here they are kept. The steps are Knuth's and Dekker's, which are exact
 //! as long as nothing overflows.
 
-use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 
 /// The logarithm of two, to twice the usual precision.
 const LN_2: Double = Double { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
 /// Terms of the series of the logarithm: the last is below 2^-106 of the first.
-const LOGARITHM_TERMS: u32 = 22;
+const LOGARITHM_TERMS: usize = 22;
+/// From this term on the usual precision is enough for a term.
+const SMALL_TERMS: usize = 11;
+
+/// The factors of the terms before: 1, 1/3, 1/5, ...
+static FACTORS: LazyLock<[Double; SMALL_TERMS]> = LazyLock::new(|| {
+    std::array::from_fn(|term| Double::from(1.0) / Double::from((2 * term + 1) as f64))
+});
 
 /// A number of twice the usual precision.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Double {
     high: f64,
     low: f64,
@@ -23,6 +30,16 @@ impl Double {
     #[must_use]
     pub fn value(self) -> f64 {
         self.high + self.low
+    }
+
+    /// The number and what rounding took from it.
+    pub(super) fn parts(self) -> (f64, f64) {
+        (self.high, self.low)
+    }
+
+    /// Of a number and what rounding took from it.
+    pub(super) fn of_parts(high: f64, low: f64) -> Self {
+        Self { high, low }
     }
 
     /// The product of two usual numbers, exactly.
@@ -51,10 +68,13 @@ impl Double {
         let part_double = Self::from(part);
         let z = (part_double - Self::from(1.0)) / (part_double + Self::from(1.0));
         let square = z * z;
-        let mut series = Self::default();
-        for term in (0..LOGARITHM_TERMS).rev() {
-            series = series * square + Self::from(1.0) / Self::from(f64::from(2 * term + 1));
-        }
+        let small = (SMALL_TERMS..LOGARITHM_TERMS)
+            .rev()
+            .fold(0.0, |series, term| series * square.high + 1.0 / (2 * term + 1) as f64);
+        let series = FACTORS
+            .iter()
+            .rev()
+            .fold(Self::from(small), |series, factor| series * square + *factor);
         // What `low` adds is small enough for the first two terms of its own series.
         let rest = self.low / self.high;
         LN_2 * Self::from(power)
@@ -82,10 +102,11 @@ fn quick_sum(a: f64, b: f64) -> Double {
     Double { high, low: b - (high - a) }
 }
 
-fn two_sum(a: f64, b: f64) -> Double {
+/// The sum of two numbers, and what rounding took from it.
+pub(super) fn two_sum(a: f64, b: f64) -> (f64, f64) {
     let high = a + b;
     let part = high - a;
-    Double { high, low: (a - (high - part)) + (b - part) }
+    (high, (a - (high - part)) + (b - part))
 }
 
 impl From<f64> for Double {
@@ -111,10 +132,10 @@ impl std::ops::Neg for Double {
 impl std::ops::Add for Double {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        let high = two_sum(self.high, other.high);
-        let low = two_sum(self.low, other.low);
-        let sum = quick_sum(high.high, high.low + low.high);
-        quick_sum(sum.high, sum.low + low.low)
+        let (high, high_rest) = two_sum(self.high, other.high);
+        let (low, low_rest) = two_sum(self.low, other.low);
+        let sum = quick_sum(high, high_rest + low);
+        quick_sum(sum.high, sum.low + low_rest)
     }
 }
 

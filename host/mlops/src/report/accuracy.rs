@@ -9,7 +9,7 @@ use crate::numbers::accuracy::{Method, Metric as Measured, Reason, Target};
 use crate::rollup::Rollup;
 
 /// How the trainer marks metrics of rows that the model had not seen, and of those it had.
-const BASELINES: [&str; 2] = ["cv_", "train_"];
+const BASELINES: [&str; 2] = ["cv_", "training_"];
 
 /// How good predictions were.
 #[derive(Clone, Debug, Serialize)]
@@ -178,10 +178,15 @@ fn key(measured: &Measured, target: &Target) -> String {
 
 /// What the metric was in training.
 fn trained(baseline: &Baseline, measured: &Measured) -> Option<f64> {
-    let name = match measured.name {
-        "R Squared" => "r2".to_owned(),
-        name => name.to_lowercase().replace(' ', "_"),
-    };
+    let name = trained_name(measured.name);
     let named = |before: &str| baseline.metrics.get(&format!("{before}{name}"));
     measured.class.is_none().then(|| BASELINES.into_iter().find_map(named).copied())?
+}
+
+/// The trainer's name of a metric, without what says on which rows it was measured: `rmse`, `r2`, `fve_poisson`.
+pub(crate) fn trained_name(metric: &str) -> String {
+    match metric {
+        "R Squared" => "r2".to_owned(),
+        metric => metric.to_lowercase().replace(' ', "_"),
+    }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ingest::{DeploymentPlan, Ingest, PackagePlan, Settings};
 use crate::numbers::accuracy::Target;
-use crate::store::Store;
+use crate::store::{Hour, Store};
 use crate::testing::Database;
 
 const DAY_US: i64 = 24 * HOUR_US;
@@ -25,7 +25,7 @@ struct World {
     ingest: Ingest,
     store: Store,
     plan: Arc<DeploymentPlan>,
-    rollups: Vec<(GroupKey, i64, Rollup)>,
+    rollups: Vec<Hour>,
 }
 
 fn levels(names: &[&str]) -> Vec<String> {

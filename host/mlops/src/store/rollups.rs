@@ -1,14 +1,17 @@
 //! Reading what ingest stored.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use sqlx::Row as _;
 
+use super::cache::Hour;
 use super::{Store, StoreError};
 use crate::rollup::{GroupKey, HOUR_US, Rollup};
 
 impl Store {
     /// What a deployment's groups came to in the hours that have a part of `from_us..to_us`, in the order of the
-    /// hours.
+    /// hours: group, start of the hour in microseconds, rollup.
     ///
     /// # Errors
     ///
@@ -18,29 +21,46 @@ impl Store {
         deployment: &str,
         from_us: i64,
         to_us: i64,
-    ) -> Result<Vec<(GroupKey, i64, Rollup)>, StoreError> {
+    ) -> Result<Vec<Hour>, StoreError> {
+        let from = from_us.div_euclid(HOUR_US);
+        let to = to_us.saturating_sub(1).div_euclid(HOUR_US);
+        let hours = match self.cache.look(deployment, from, to) {
+            Some(hours) => hours,
+            None => {
+                let read = self.read_rollups(deployment, from).await?;
+                self.cache.fill(deployment, from, read.clone());
+                read.into_iter().map(|(_, hour)| hour).filter(|hour| hour.1 <= to).collect()
+            }
+        };
+        Ok(hours.into_iter().map(|(key, hour, rollup)| (key, hour * HOUR_US, rollup)).collect())
+    }
+
+    /// Rollups from an hour on, with the numbers of their groups.
+    async fn read_rollups(
+        &self,
+        deployment: &str,
+        from: i64,
+    ) -> Result<Vec<(u32, Hour)>, StoreError> {
         let groups =
             sqlx::query("SELECT id, body FROM groups WHERE deployment_id = $1 ORDER BY id")
                 .bind(deployment)
                 .fetch_all(self.pool())
                 .await?;
-        let first = from_us.div_euclid(HOUR_US);
-        let last = to_us.saturating_sub(1).div_euclid(HOUR_US);
         let mut read = Vec::new();
         for group in groups {
             let key: GroupKey = serde_json::from_str(group.try_get(1)?)
                 .map_err(|_| StoreError::Damaged("a row of groups"))?;
-            let rows = sqlx::query(
-                "SELECT hour, body FROM rollups WHERE group_id = $1 AND hour BETWEEN $2 AND $3",
-            );
+            let key = Arc::new(key);
             let id: i64 = group.try_get(0)?;
-            for row in rows.bind(id).bind(first).bind(last).fetch_all(self.pool()).await? {
+            let rows =
+                sqlx::query("SELECT hour, body FROM rollups WHERE group_id = $1 AND hour >= $2");
+            for row in rows.bind(id).bind(from).fetch_all(self.pool()).await? {
                 let rollup = Rollup::from_bytes(row.try_get(1)?)
                     .map_err(|_| StoreError::Damaged("a rollup"))?;
-                read.push((key.clone(), row.try_get::<i64, _>(0)? * HOUR_US, rollup));
+                read.push((id as u32, (Arc::clone(&key), row.try_get(0)?, Arc::new(rollup))));
             }
         }
-        read.sort_by(|a, b| (a.1, &a.0).cmp(&(b.1, &b.0)));
+        read.sort_by_key(|(group, (_, hour, _))| (*hour, *group));
         Ok(read)
     }
 

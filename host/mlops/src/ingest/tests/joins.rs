@@ -67,7 +67,7 @@ on_both!(champion_canary_and_challengers_each_meet_it, async |world: World| {
         .rollups()
         .await
         .into_iter()
-        .map(|(key, _, rollup)| (key.role, error(&rollup)))
+        .map(|(key, _, rollup)| (key.role.clone(), error(&rollup)))
         .collect();
     roles.sort_by(|a, b| a.0.cmp(&b.0));
     let role = |role: &str| Some(role.to_owned());
@@ -115,7 +115,7 @@ on_both!(classes_meet_by_name, async |mut world: World| {
         world.rollups().await.into_iter().find(|(key, _, _)| key.plan == Some(2)).unwrap().2;
     assert_eq!((total.rows, total.accuracy.rows()), (3, 2));
     assert_eq!(
-        (&*total.predicted.unwrap().0, total.prediction_sum.value()),
+        (&*total.predicted.as_ref().unwrap().0, total.prediction_sum.value()),
         (&[2, 1, 0, 0, 0][..], 1.5)
     );
 });

@@ -18,11 +18,13 @@ fn metric(sums: &Sums, name: &str) -> Option<f64> {
     sums.report().into_iter().find(|metric| metric.name == name)?.value
 }
 
+/// A record: its id, its hour, and rows of association id and prediction.
+type Record = (u8, u8, Vec<(u8, u8)>);
+
 /// Something that happens.
 #[derive(Clone, Debug)]
 enum Step {
-    /// Records, each with its id and rows of association id and prediction.
-    Records(Vec<(u8, u8, Vec<(u8, u8)>)>),
+    Records(Vec<Record>),
     /// Actuals: record, association id, value, time.
     Actuals(Vec<(u8, u8, u8, u8)>),
     Restart,
@@ -101,7 +103,7 @@ impl Naive {
 async fn happens(world: &mut World, step: &Step) -> usize {
     match step {
         Step::Records(records) => {
-            let entry = |(id, hour, rows): &(u8, u8, Vec<(u8, u8)>)| {
+            let entry = |(id, hour, rows): &Record| {
                 let keys: Vec<String> = rows.iter().map(|(key, _)| format!("\"{key}\"")).collect();
                 let values: Vec<String> =
                     rows.iter().map(|(_, value)| (f64::from(*value) / 10.0).to_string()).collect();

@@ -14,8 +14,7 @@ on_both!(what_is_too_old_is_deleted, async |mut world: World| {
     // Nothing is older than ten days yet.
     let kept = first.as_microsecond() + 10 * DAY_US - crate::rollup::HOUR_US;
     world.ingest.retain(kept, keep).await.unwrap();
-    let hours =
-        |rollups: Vec<(GroupKey, i64, Rollup)>| rollups.iter().filter(|one| one.2.rows > 0).count();
+    let hours = |rollups: Vec<Hour>| rollups.iter().filter(|one| one.2.rows > 0).count();
     assert_eq!(hours(world.rollups().await), 3);
     world.ingest.retain(first.as_microsecond() + 11 * DAY_US, keep).await.unwrap();
     assert_eq!(hours(world.rollups().await), 2);

@@ -1,6 +1,7 @@
 //! Adding a call to what is in memory, and noting what must be stored for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
 
@@ -133,7 +134,9 @@ impl Memory {
         }
         let id = self.next_group;
         self.next_group += 1;
-        self.groups.insert(key.clone(), id);
+        let shared = Arc::new(key.clone());
+        self.keys.insert(id, Arc::clone(&shared));
+        self.groups.insert(shared, id);
         // A key is texts and numbers, which always can be written.
         let body = serde_json::to_string(key).unwrap_or_default();
         writes.groups.push((id, key.deployment.clone(), body));

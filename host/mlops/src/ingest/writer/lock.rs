@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, AnyConnection};
@@ -11,6 +12,12 @@ use crate::store::{Kind, Store};
 
 /// The number of our lock on a PostgreSQL server, where locks have numbers.
 const ADVISORY: i64 = 0x6f75_7470_6f73_7401;
+
+/// How often a PostgreSQL server is asked for the lock: it notices only after a moment that the last one who had it
+/// is gone.
+const TRIES: u32 = 20;
+/// How long between two of these.
+const TRY_TIME: Duration = Duration::from_millis(100);
 
 /// The writer's connection, and the lock as long as it lives.
 pub(crate) struct Lock {
@@ -48,18 +55,29 @@ impl Lock {
         &mut self.connection
     }
 
-    pub(crate) async fn release(self) {
+    pub(crate) async fn release(mut self) {
+        if self.kind == Kind::Postgres {
+            // Closing would do it too, but only after a moment.
+            let unlock = sqlx::query("SELECT pg_advisory_unlock($1)").bind(ADVISORY);
+            drop(unlock.execute(&mut *self.connection).await);
+        }
         drop(self.connection.close().await);
         drop(self.file);
     }
 }
 
 async fn advisory(connection: &mut AnyConnection) -> Result<(), StartError> {
-    let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(ADVISORY)
-        .fetch_one(connection)
-        .await?;
-    if taken { Ok(()) } else { Err(StartError::Taken) }
+    for _ in 0..TRIES {
+        let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(ADVISORY)
+            .fetch_one(&mut *connection)
+            .await?;
+        if taken {
+            return Ok(());
+        }
+        tokio::time::sleep(TRY_TIME).await;
+    }
+    Err(StartError::Taken)
 }
 
 fn lock_file(database: &Path) -> Result<File, StartError> {

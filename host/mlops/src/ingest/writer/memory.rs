@@ -10,6 +10,7 @@ use super::WriteError;
 use super::apply::Writes;
 use super::folding::Folding;
 use crate::rollup::{GroupKey, Rollup, Shape};
+use crate::store::Cache;
 use crate::store::pending::filter::Filter;
 use crate::store::pending::fold::Fold;
 use crate::store::pending::item::Items;
@@ -31,7 +32,9 @@ pub(in crate::ingest) struct Memory {
     pub(super) actuals_folded: bool,
     pub(super) next_block: i64,
     pub(super) next_fold: i64,
-    pub(super) groups: HashMap<GroupKey, u32>,
+    pub(super) groups: HashMap<Arc<GroupKey>, u32>,
+    /// The groups by number.
+    pub(super) keys: HashMap<u32, Arc<GroupKey>>,
     pub(super) next_group: u32,
     /// Rollups of hours that were written lately.
     pub(super) rollups: HashMap<Cell, Cached, foldhash::fast::FixedState>,
@@ -94,8 +97,10 @@ impl Memory {
         memory.next_block = memory.open.last_block + 1;
         for row in sqlx::query("SELECT id, body FROM groups").fetch_all(&mut *db).await? {
             let id = row.try_get::<i64, _>(0)? as u32;
-            let key = serde_json::from_str(row.try_get(1)?);
-            memory.groups.insert(key.map_err(|_| WriteError::Row("groups"))?, id);
+            let key: Result<GroupKey, _> = serde_json::from_str(row.try_get(1)?);
+            let key = Arc::new(key.map_err(|_| WriteError::Row("groups"))?);
+            memory.keys.insert(id, Arc::clone(&key));
+            memory.groups.insert(key, id);
             memory.next_group = memory.next_group.max(id + 1);
         }
         let horizon = sqlx::query("SELECT hour FROM horizon").fetch_optional(&mut *db).await?;
@@ -158,11 +163,16 @@ impl Memory {
     }
 
     /// After a commit.
-    pub(super) fn committed(&mut self, writes: &Writes, settings: &Settings) {
+    pub(super) fn committed(&mut self, writes: &Writes, settings: &Settings, cache: &Cache) {
         if !writes.block.is_empty() {
             self.open.last_block = writes.block_id;
             self.open.newest_us = self.open.newest_us.max(writes.taken_us);
             self.next_block = writes.block_id + 1;
+        }
+        for (cell, _) in &writes.rollups {
+            if let (Some(key), Some(cached)) = (self.keys.get(&cell.0), self.rollups.get(cell)) {
+                cache.written(cell.0, key, i64::from(cell.1), &cached.rollup);
+            }
         }
         if self.rollups.len() > settings.cached_rollups {
             self.rollups.retain(|_, cached| cached.changed);

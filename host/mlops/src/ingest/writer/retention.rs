@@ -46,7 +46,10 @@ impl Writer {
                 .fetch_one(&mut *db)
                 .await?
                 .try_get(0)?;
-            let Some(first) = first else { return Ok(()) };
+            let Some(first) = first else {
+                self.store.cache().clear();
+                return Ok(());
+            };
             sqlx::query("DELETE FROM rollups WHERE hour < $1")
                 .bind(horizon.min(first + HOURS_A_STEP))
                 .execute(&mut *db)

@@ -1,7 +1,7 @@
 //! The metrics of predicted numbers.
 //!
 //! The deviances of the predictions are summed row by row, in a form that does not cancel. The deviance of the mean, which
-//! the fractions of explained variance need, comes from sums of y ln y, ln y and the root of y, kept to 106 bits: there
+//! the fractions of explained variance need, comes from sums of y ln y, ln y and the root of y, kept exactly of terms with 106 bits: there
 //! it does cancel, and what is left is still good to 1e-12.
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::numbers::double::Double;
 pub const TWEEDIE_POWER: f64 = 1.5;
 
 /// Sums over the rows that a metric can take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Part {
     rows: u64,
     sum: Sum,
@@ -38,7 +38,7 @@ impl Part {
 }
 
 /// A deviance: of the predictions, and what the deviance of the mean is made of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Deviance {
     part: Part,
     actuals: Sum,

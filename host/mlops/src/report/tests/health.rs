@@ -137,7 +137,7 @@ async fn rows_clocks_and_what_is_missing_are_told() {
         .await;
     let report = report(&world, hours(0, 1), BucketSize::Hour);
     let usage = &report.usage;
-    assert_eq!((usage.rows, usage.without_association_id, usage.rate_limited), (4, 3, 1));
+    assert_eq!((usage.rows, usage.without_association_id, usage.rate_limited), (4, 2, 1));
     let clock = &report.clock;
     assert_eq!(clock.first, Some(Moment(midnight() + 60_000_000)));
     assert_eq!(clock.last, Some(Moment(midnight() + 120_000_000)));
