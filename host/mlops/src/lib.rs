@@ -8,3 +8,5 @@ pub mod registry;
 pub mod report;
 pub mod rollup;
 pub mod store;
+#[cfg(test)]
+mod testing;
