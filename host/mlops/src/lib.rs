@@ -7,4 +7,7 @@ pub mod numbers;
 pub mod registry;
 pub mod report;
 pub mod rollup;
+pub mod server;
+pub mod settings;
 pub mod store;
+pub mod tokens;
