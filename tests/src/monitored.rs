@@ -1,10 +1,8 @@
-//! Both ends of monitoring as processes: the MLOps server, and the agent that tells it what it reads.
+//! The MLOps server as a process, and what it says.
 
-use crate::agent::AgentChannel;
 use crate::binary::text;
 use crate::client::Client;
 use crate::daemon::Daemon;
-use crate::patience::wait_until;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +13,6 @@ use tempfile::TempDir;
 pub struct Mlops {
     daemon: Daemon,
     token: String,
-    folder: Arc<TempDir>,
-}
-
-/// The monitoring agent.
-#[derive(Debug)]
-pub struct Monitor {
-    daemon: Daemon,
     folder: Arc<TempDir>,
 }
 
@@ -131,50 +122,6 @@ impl Mlops {
     #[track_caller]
     pub fn groups(&self, deployment: &str) -> Vec<Value> {
         self.health(deployment)["groups"].as_array().cloned().unwrap_or_default()
-    }
-}
-
-impl Monitor {
-    /// Starts it on these channels.
-    pub fn start(server: &Mlops, channels: &[AgentChannel<'_>]) -> Self {
-        let folder = Arc::new(tempfile::tempdir().expect("a temporary folder"));
-        // What is pending is told at once; a member of a consumer group that was killed is not waited for long.
-        let settings = format!(
-            "mlopsUrl: {:?}\nserverMode: true\nserverPort: 0\nagentPendingRecordsTimeoutMs: 200\nchannelConfigs:\n{}",
-            server.url(),
-            channels.iter().enumerate().map(AgentChannel::yaml).collect::<String>(),
-        );
-        std::fs::write(folder.path().join("agent.yaml"), settings).expect("a folder takes a file");
-        Self::on(folder, server)
-    }
-
-    fn on(folder: Arc<TempDir>, server: &Mlops) -> Self {
-        let config = folder.path().join("agent.yaml");
-        let environment = [("MLOPS_API_TOKEN", server.token())];
-        let arguments = ["agent", "--config", text(&config)];
-        Self { daemon: Daemon::start("agent", &arguments, &environment), folder }
-    }
-
-    /// SIGKILL, and a new one in its place.
-    pub fn killed_and_started(self, server: &Mlops) -> Self {
-        let Self { daemon, folder } = self;
-        daemon.kill();
-        Self::on(folder, server)
-    }
-
-    /// Waits until it has told everything that it has read.
-    pub fn settle(&self) {
-        wait_until("an agent with nothing left to tell", || {
-            let mut client = Client::connect(self.daemon.port()).ok()?;
-            let stats = client.send("GET", "/stats", &[], "").ok()?.json();
-            let empty = stats["channelIsEmpty"].as_object()?.values().all(|it| it == true);
-            (empty && stats["numInFlightRequests"] == 0).then_some(())
-        });
-    }
-
-    /// The process.
-    pub fn daemon(&self) -> &Daemon {
-        &self.daemon
     }
 }
 

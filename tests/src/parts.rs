@@ -51,16 +51,6 @@ pub fn custom(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// Whether this program is installed; if not, the story is skipped.
-pub fn program(name: &str) -> bool {
-    let paths = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&paths).any(|folder| folder.join(name).is_file());
-    if !found {
-        skip(&format!("{name} is not installed (`make test` does it)"));
-    }
-    found
-}
-
 /// Whether the story may do what only root can; if not, it is skipped.
 pub fn root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();

@@ -20,6 +20,7 @@ mod stories {
     mod hostile;
     mod kafka;
     mod kafka_security;
+    mod monitoring_agent;
     mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;

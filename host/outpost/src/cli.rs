@@ -1,8 +1,10 @@
 //! The command line: names, meanings, defaults. What a command does lives in `command/`.
 
+mod agent;
 mod mlops;
 mod operate;
 
+pub(crate) use agent::Agent;
 pub(crate) use mlops::{
     AccuracyView, Bucket, Distance, DriftView, Part, Server, StatusView, Stretch, View,
 };
@@ -36,6 +38,8 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Read monitoring records from channels and report them to the MLOps server
+    Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),
     /// Look at the numbers of an MLOps server

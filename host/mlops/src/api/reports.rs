@@ -36,7 +36,7 @@ pub(super) struct Query {
     reference_end: Option<String>,
 }
 
-type Rollups = Vec<(GroupKey, i64, Rollup)>;
+type Rollups = Vec<(Arc<GroupKey>, i64, Arc<Rollup>)>;
 
 impl Query {
     fn window(&self) -> Result<Window, Fault> {
@@ -135,7 +135,7 @@ async fn read(app: &App, id: &str, query: &Query, windows: &[Window]) -> Result<
         let read = app.registry.store().rollups(id, window.start.0, window.end.0).await?;
         // Windows may overlap.
         let known = |group: &GroupKey, hour: i64| {
-            all.iter().any(|(other, at, _)| *at == hour && other == group)
+            all.iter().any(|(other, at, _)| *at == hour && **other == *group)
         };
         let new: Vec<_> = read
             .into_iter()

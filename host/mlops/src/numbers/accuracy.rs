@@ -65,7 +65,7 @@ pub struct Outcome<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Sums {
     /// Of numbers.
-    Regression(Regression),
+    Regression(Box<Regression>),
     /// Of two classes.
     Binary(Binary),
     /// Of several classes.
@@ -77,7 +77,7 @@ impl Sums {
     #[must_use]
     pub fn new(target: &Target) -> Self {
         match target {
-            Target::Regression => Self::Regression(Regression::default()),
+            Target::Regression => Self::Regression(Box::default()),
             Target::Binary { threshold, .. } => Self::Binary(Binary::new(*threshold)),
             Target::Multiclass { classes } => Self::Multiclass(Multiclass::new(classes.len())),
         }

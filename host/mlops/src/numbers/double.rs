@@ -4,10 +4,19 @@
 //! apart is in the digits that a 64-bit float drops. Here they are kept. The steps are Knuth's and Dekker's, which are exact
 //! as long as nothing overflows.
 
+use std::sync::LazyLock;
+
 /// The logarithm of two, to twice the usual precision.
 const LN_2: Double = Double { high: std::f64::consts::LN_2, low: 2.319_046_813_846_299_6e-17 };
 /// Terms of the series of the logarithm: the last is below 2^-106 of the first.
-const LOGARITHM_TERMS: u32 = 22;
+const LOGARITHM_TERMS: usize = 22;
+/// From this term on the usual precision is enough for a term.
+const SMALL_TERMS: usize = 11;
+
+/// The factors of the terms before: 1, 1/3, 1/5, ...
+static FACTORS: LazyLock<[Double; SMALL_TERMS]> = LazyLock::new(|| {
+    std::array::from_fn(|term| Double::from(1.0) / Double::from((2 * term + 1) as f64))
+});
 
 /// A number of twice the usual precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -59,10 +68,13 @@ impl Double {
         let part_double = Self::from(part);
         let z = (part_double - Self::from(1.0)) / (part_double + Self::from(1.0));
         let square = z * z;
-        let mut series = Self::default();
-        for term in (0..LOGARITHM_TERMS).rev() {
-            series = series * square + Self::from(1.0) / Self::from(f64::from(2 * term + 1));
-        }
+        let small = (SMALL_TERMS..LOGARITHM_TERMS)
+            .rev()
+            .fold(0.0, |series, term| series * square.high + 1.0 / (2 * term + 1) as f64);
+        let series = FACTORS
+            .iter()
+            .rev()
+            .fold(Self::from(small), |series, factor| series * square + *factor);
         // What `low` adds is small enough for the first two terms of its own series.
         let rest = self.low / self.high;
         LN_2 * Self::from(power)

@@ -78,7 +78,7 @@ fn a_row_is_left_out_only_where_a_metric_cannot_take_it() {
 
 #[test]
 fn many_scores_are_rounded_and_nearly_the_same() {
-    let outcome = |at: usize| ([at as f64 / 30_000.0], usize::from(at % 7 < at * 7 / 30_000));
+    let outcome = |at: usize| ([at as f64 / 12_000.0], usize::from(at % 7 < at * 7 / 12_000));
     let mut sums = Sums::new(&binary());
     for at in 0..SCORES_KEPT {
         let (score, happened) = outcome(at);
@@ -90,16 +90,17 @@ fn many_scores_are_rounded_and_nearly_the_same() {
     rounded.add(&class(&score, happened));
     assert_eq!(metric(&rounded, "AUC").method, Some(Method::Grid));
     rounded.remove(&class(&score, happened));
-    for name in ["AUC", "KS", "Rate@Top5%"] {
+    // The rate may take another row or two at the edge.
+    for (name, near) in [("AUC", 1e-3), ("KS", 1e-3), ("Rate@Top5%", 1e-2)] {
         let (exact, rounded) = (metric(&exact, name), metric(&rounded, name));
         assert_eq!(rounded.method, Some(Method::Grid));
-        assert!((exact.value.unwrap() - rounded.value.unwrap()).abs() < 1e-3, "{name}");
+        assert!((exact.value.unwrap() - rounded.value.unwrap()).abs() < near, "{name}");
     }
     // What was exact becomes as coarse as what it is merged with, and stays small.
     let mut merged = exact;
     merged.merge(&rounded);
     assert_eq!(metric(&merged, "AUC").method, Some(Method::Grid));
-    assert!(postcard::to_allocvec(&merged).unwrap().len() < 16 * GRID as usize);
+    assert!(postcard::to_allocvec(&merged).unwrap().len() < 8 * GRID as usize);
 }
 
 #[test]
