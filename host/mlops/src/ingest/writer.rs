@@ -12,14 +12,17 @@ mod found;
 mod lock;
 mod memory;
 mod retention;
+mod writes;
+
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use self::apply::Writes;
 use self::found::Found;
 pub(super) use self::lock::Lock;
 pub(super) use self::memory::Memory;
+use self::writes::Writes;
 use super::Settings;
 use super::answer::{Accepted, IngestError, StartError};
 use super::work::Work;
@@ -83,6 +86,8 @@ pub(super) struct Writer {
     pub(super) lock: Lock,
     pub(super) settings: Settings,
     pub(super) memory: Memory,
+    /// Closed when ingest is being ended: then nothing is waited for any more.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Writer {
@@ -166,7 +171,7 @@ impl Writer {
     }
 
     async fn try_write(&mut self, batch: &[Taken]) -> Result<Vec<Accepted>, WriteError> {
-        let Self { lock, memory, settings, store } = self;
+        let Self { lock, memory, settings, store, .. } = self;
         let db: &mut AnyConnection = lock.connection();
         let found = Found::look(db, memory, batch).await?;
         let mut writes = Writes::default();
@@ -174,7 +179,7 @@ impl Writer {
         for taken in batch {
             answers.push(memory.apply(db, &found, taken, &mut writes).await?);
         }
-        memory.folding.next_shards(&mut writes);
+        memory.folding.next_shards(settings.shards_a_commit, &mut writes);
         memory.finish(&mut writes)?;
         commit::commit(db, &writes).await?;
         memory.committed(&writes, settings, store.cache());
@@ -189,9 +194,9 @@ impl Writer {
         // The fold before this one is stored first; usually it is long since.
         while self.memory.frozen.is_some() {
             self.memory.folding.sorted().await;
-            let Self { lock, memory, settings, store } = self;
+            let Self { lock, memory, settings, store, .. } = self;
             let mut writes = Writes::default();
-            memory.folding.next_shards(&mut writes);
+            memory.folding.next_shards(settings.shards_a_commit, &mut writes);
             let stored = commit::commit(lock.connection(), &writes).await;
             match stored {
                 Ok(()) => memory.committed(&writes, settings, store.cache()),
@@ -201,7 +206,7 @@ impl Writer {
                 }
             }
         }
-        self.memory.freeze();
+        self.memory.freeze(self.settings.shard_items);
     }
 
     /// Reads all of it anew, as often as it takes.
@@ -214,6 +219,10 @@ impl Writer {
             match read.await {
                 Ok(memory) => {
                     self.memory = memory;
+                    return;
+                }
+                Err(error) if self.places.is_closed() => {
+                    tracing::error!(%error, "the database cannot be read; ending all the same");
                     return;
                 }
                 Err(error) => {

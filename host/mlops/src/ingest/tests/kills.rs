@@ -29,8 +29,7 @@ fn outcomes(call: u64) -> Vec<String> {
 async fn the_writer_that_is_killed() {
     let Ok(address) = std::env::var(ADDRESS) else { return };
     let store = Store::open(&address).await.unwrap();
-    let settings = Settings { fold_items: 16, cached_rollups: 4, ..Settings::default() };
-    let ingest = Ingest::start(store, settings).await.unwrap();
+    let ingest = Ingest::start(store, small()).await.unwrap();
     let plan = Arc::new(regression());
     for call in 0.. {
         let (rows, actuals) = (data(&records(call)), data(&outcomes(call)));
@@ -103,3 +102,25 @@ async fn postgres_loses_nothing() {
         check(database).await;
     }
 }
+
+on_both!(a_call_that_the_database_did_not_take_is_not_half_there, async |world: World| {
+    world.inputs(&[row("a", "1", 1.0, 0)]).await;
+    let rename = async |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(world.store.pool()).await.unwrap();
+    };
+    rename("blocks", "hidden").await;
+    let entries = [row("b", "2", 1.0, 0), row("c", "3", 1.0, 1)];
+    let failed = world.ingest.prediction_inputs(&world.plan, data(&entries)).await;
+    assert!(matches!(failed, Err(IngestError::Unavailable)), "{failed:?}");
+    assert_eq!(world.total().await.rows, 1);
+    rename("hidden", "blocks").await;
+    assert_eq!(taken(&world.inputs(&entries).await), (2, 0, 0));
+    assert_eq!(taken(&world.inputs(&entries).await), (0, 2, 0));
+    assert_eq!((world.total().await.rows, world.rollups().await.len()), (3, 2));
+    // A server whose database is gone still ends.
+    rename("blocks", "hidden").await;
+    let failed = world.ingest.prediction_inputs(&world.plan, data(&[row("d", "4", 1.0, 0)])).await;
+    assert!(matches!(failed, Err(IngestError::Unavailable)));
+    world.ingest.close().await;
+});
