@@ -39,7 +39,6 @@ mod server;
 mod tamper;
 mod witness;
 
-pub use monitor::Monitor;
 pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
 pub use certificates::{Authority, Identity};
@@ -52,6 +51,7 @@ pub use known::{Known, marked_row};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;
+pub use monitor::Monitor;
 pub use network::Cable;
 pub use operated::{Operated, SCOPES, token};
 pub use patience::{PATIENCE, wait_until};

@@ -135,7 +135,12 @@ impl Desk {
     }
 
     /// Puts items of a lane in, when there is room. False when `stop` came first: they are not in.
-    pub(crate) fn push(&self, key: &Arc<LaneKey>, items: Vec<Item>, stop: impl Fn() -> bool) -> bool {
+    pub(crate) fn push(
+        &self,
+        key: &Arc<LaneKey>,
+        items: Vec<Item>,
+        stop: impl Fn() -> bool,
+    ) -> bool {
         let config = &self.limits.config;
         let mut state = self.state.lock();
         loop {
@@ -452,8 +457,6 @@ fn is_held_up(lane: &Lane, taken: Option<Instant>) -> bool {
 }
 
 fn is_over(state: &State, patient: bool) -> bool {
-    let over = |lane: &Lane| {
-        lane.is_idle() || (!patient && lane.calling == 0 && lane.failures > 0)
-    };
+    let over = |lane: &Lane| lane.is_idle() || (!patient && lane.calling == 0 && lane.failures > 0);
     state.calling == 0 && state.lanes.values().all(over)
 }

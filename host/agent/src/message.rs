@@ -35,7 +35,12 @@ pub(crate) struct Message {
 
 impl Message {
     pub(crate) fn new(token: Token, done: Done, pieces: usize, key: Option<Key>) -> Arc<Self> {
-        Arc::new(Self { tokens: Mutex::new(vec![token]), done, left: AtomicUsize::new(pieces), key })
+        Arc::new(Self {
+            tokens: Mutex::new(vec![token]),
+            done,
+            left: AtomicUsize::new(pieces),
+            key,
+        })
     }
 
     /// The channel gave it out once more.

@@ -35,7 +35,7 @@ pub enum ChannelKind {
     /// A directory of spool files.
     Filesystem(FilesystemSourceSettings),
     /// A topic.
-    Kafka(KafkaSourceSettings),
+    Kafka(Box<KafkaSourceSettings>),
     /// A queue.
     RabbitMq(RabbitMqSourceSettings),
 }
@@ -134,7 +134,10 @@ const KINDS: [Kind; 3] = [
 impl ChannelConfig {
     /// A directory of spool files.
     pub fn of_directory(directory: &Path) -> Self {
-        Self { name: "files".into(), kind: ChannelKind::Filesystem(FilesystemSourceSettings::new(directory)) }
+        Self {
+            name: "files".into(),
+            kind: ChannelKind::Filesystem(FilesystemSourceSettings::new(directory)),
+        }
     }
 
     /// The channel without its secrets.
@@ -174,8 +177,10 @@ impl ChannelConfig {
     /// When a setting is wrong, or the channel cannot be opened now.
     pub(crate) fn open(&self) -> Result<Box<dyn Source>, SourceError> {
         Ok(match &self.kind {
-            ChannelKind::Filesystem(settings) => Box::new(FilesystemSource::open(settings.clone())?),
-            ChannelKind::Kafka(settings) => Box::new(KafkaSource::open(settings.clone())?),
+            ChannelKind::Filesystem(settings) => {
+                Box::new(FilesystemSource::open(settings.clone())?)
+            }
+            ChannelKind::Kafka(settings) => Box::new(KafkaSource::open((**settings).clone())?),
             ChannelKind::RabbitMq(settings) => Box::new(RabbitMqSource::new(settings.clone())?),
         })
     }
@@ -202,7 +207,9 @@ pub(super) fn read(
             return Err(wrong(&path, "a map with type and details"));
         };
         let kind = entry.remove("type").and_then(|kind| kind.as_str().map(str::to_owned));
-        let kind = kind.ok_or_else(|| wrong(&format!("{path}.type"), "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL"))?;
+        let kind = kind.ok_or_else(|| {
+            wrong(&format!("{path}.type"), "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL")
+        })?;
         let details = match entry.remove("details") {
             Some(Value::Object(details)) => details,
             None | Some(Value::Null) => Map::new(),
@@ -234,7 +241,8 @@ fn channel(
     environment: &BTreeMap<String, String>,
 ) -> Result<ChannelConfig, ConfigError> {
     let Some(kind) = KINDS.iter().find(|kind| kind.name == asked) else {
-        let must_be = "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL; others are not read here".to_owned();
+        let must_be =
+            "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL; others are not read here".to_owned();
         return Err(ConfigError::Value { key: format!("{path}.type"), must_be });
     };
     // What the details leave open the environment may say, secrets above all.
@@ -305,8 +313,9 @@ fn settings(
         Some(ChannelSettings::RabbitMq(settings)) => {
             let url = match (&settings.url, &settings.url_file) {
                 (Some(url), _) => url.clone(),
-                (None, Some(file)) => Secret::read(file)
-                    .map_err(|error| wrong("MLOPS_RABBITMQ_QUEUE_URL_FILE", &format!("a secret's file; {error}")))?,
+                (None, Some(file)) => Secret::read(file).map_err(|error| {
+                    wrong("MLOPS_RABBITMQ_QUEUE_URL_FILE", &format!("a secret's file; {error}"))
+                })?,
                 (None, None) => return Err(wrong("queueUrl", "given")),
             };
             let prefetch = prefetch.map(|text| text.trim().parse::<u16>()).transpose();
@@ -344,10 +353,12 @@ fn settings(
                 source.auto_offset_reset = match reset.to_ascii_lowercase().as_str() {
                     "earliest" => OffsetReset::Earliest,
                     "latest" => OffsetReset::Latest,
-                    _other => return Err(wrong("MLOPS_KAFKA_AUTO_RELEASE_OFFSET", "earliest or latest")),
+                    _other => {
+                        return Err(wrong("MLOPS_KAFKA_AUTO_RELEASE_OFFSET", "earliest or latest"));
+                    }
                 };
             }
-            Ok(ChannelKind::Kafka(source))
+            Ok(ChannelKind::Kafka(Box::new(source)))
         }
         _other => Err(wrong("type", "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL")),
     }
@@ -380,7 +391,10 @@ pub(super) fn check(channels: &[ChannelConfig]) -> Result<(), ConfigError> {
             let same = |other: &ChannelConfig| matches!(&other.kind, ChannelKind::Filesystem(known) if known.directory == settings.directory);
             if channels[..at].iter().any(same) {
                 let key = format!("channelConfigs[{at}].details.spoolDirectoryPath");
-                return Err(ConfigError::Value { key, must_be: "a directory that no other channel reads".into() });
+                return Err(ConfigError::Value {
+                    key,
+                    must_be: "a directory that no other channel reads".into(),
+                });
             }
         }
     }

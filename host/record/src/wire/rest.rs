@@ -12,7 +12,7 @@ mod fast;
 mod origin;
 mod stats;
 
-pub use self::carry::{CarryLimits, Carried, Kind, Piece, carry, carry_binary};
+pub use self::carry::{Carried, CarryLimits, Kind, Piece, carry, carry_binary};
 pub use self::origin::Origin;
 pub use self::stats::PredictionStat;
 

@@ -215,9 +215,8 @@ impl Sink for Direct {
         let mut items = Vec::with_capacity(parcel.messages.len());
         for message in parcel.messages.iter().filter(|message| !arrived.contains(&message.id)) {
             let envelope = Envelope::read(&message.body);
-            let item = envelope.map(|envelope| {
-                Item::new(seq, message.id, parcel.deployment_id, &envelope)
-            });
+            let item = envelope
+                .map(|envelope| Item::new(seq, message.id, parcel.deployment_id, &envelope));
             match item {
                 Ok(Some(item)) => items.push(item),
                 // There is nothing else that a record becomes.

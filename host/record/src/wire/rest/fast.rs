@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{CarryLimits, Carried, Flags, Kind, Piece};
+use super::{Carried, CarryLimits, Flags, Kind, Piece};
 
 /// Bytes of an entry besides what is copied.
 const FRAME_BYTES: usize = 256;
@@ -117,6 +117,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Columns<'a> {
     }
 }
 
+/// Whether a list may have a value that begins with a byte.
+type Takes = fn(u8) -> bool;
+
 /// None when the message is for the tolerant reader.
 pub(super) fn carry(bytes: &[u8], limits: &CarryLimits) -> Option<Carried> {
     let Envelope { header, data } = serde_json::from_slice(bytes).ok()?;
@@ -172,8 +175,7 @@ fn request(data: &str, limits: &CarryLimits) -> Option<Vec<u8>> {
         }
         raw_into(&mut json, "executionTime", raw);
     }
-    for (name, value) in
-        [("userError", request.user_error), ("systemError", request.system_error)]
+    for (name, value) in [("userError", request.user_error), ("systemError", request.system_error)]
     {
         if let Some(value) = value {
             name_into(&mut json, name);
@@ -184,11 +186,7 @@ fn request(data: &str, limits: &CarryLimits) -> Option<Vec<u8>> {
 }
 
 /// An entry with rows, still open.
-fn rows(
-    data: &str,
-    limits: &CarryLimits,
-    left_out: &mut usize,
-) -> Option<(Kind, usize, Vec<u8>)> {
+fn rows(data: &str, limits: &CarryLimits, left_out: &mut usize) -> Option<(Kind, usize, Vec<u8>)> {
     let rows: Rows<'_> = serde_json::from_str(data).ok()?;
     let series = rows.request_parameters.is_some()
         || rows.forecast_distance.is_some()
@@ -223,7 +221,7 @@ fn rows(
         json.push(b']');
     }
     let is_text = |byte| byte == b'"';
-    let lists: [(&str, Option<&RawValue>, fn(u8) -> bool); 2] = [
+    let lists: [(&str, Option<&RawValue>, Takes); 2] = [
         ("predictions", rows.predictions, |byte| is_number(byte) || matches!(byte, b'n' | b'"')),
         ("associationIds", rows.association_ids, |byte| matches!(byte, b'n' | b'"')),
     ];

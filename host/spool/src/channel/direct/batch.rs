@@ -67,12 +67,7 @@ pub(super) struct Queue {
 
 impl Item {
     /// None for a payload that this channel does not send.
-    pub(super) fn new(
-        seq: u64,
-        id: Uuid,
-        deployment_id: &str,
-        message: &Envelope,
-    ) -> Option<Self> {
+    pub(super) fn new(seq: u64, id: Uuid, deployment_id: &str, message: &Envelope) -> Option<Self> {
         let origin = Origin::from(&message.header);
         let (kind, rows, json) = match &message.payload {
             Payload::DeploymentStats(stats) => {

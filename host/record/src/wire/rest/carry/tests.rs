@@ -27,7 +27,8 @@ fn agree(bytes: &[u8], limits: &CarryLimits) -> bool {
     let slow = slow(bytes, limits);
     let Some(fast) = fast::carry(bytes, limits) else { return false };
     assert_eq!(values(&fast), values(&slow));
-    let rows = |carried: &Carried| carried.pieces.iter().map(|piece| piece.rows).collect::<Vec<_>>();
+    let rows =
+        |carried: &Carried| carried.pieces.iter().map(|piece| piece.rows).collect::<Vec<_>>();
     assert_eq!(rows(&fast), rows(&slow));
     let rest = |carried: Carried| Carried { pieces: Vec::new(), ..carried };
     assert_eq!(rest(fast), rest(slow));
@@ -75,12 +76,16 @@ fn what_is_not_plain_is_left_to_the_tolerant_reader() {
         ("PREDICTIONS_DATA", json!({"predictions": [1, 2, 3]})),
         ("PREDICTIONS_DATA", json!({"predictions": [1], "associationIds": [5]})),
         ("PREDICTIONS_DATA", json!({"predictions": [[0.5, 0.5]], "classNames": ["a", "b"]})),
-        ("PREDICTIONS_DATA", json!({"predictions": [1], "features": [{"name": "x", "values": [1]}]})),
+        (
+            "PREDICTIONS_DATA",
+            json!({"predictions": [1], "features": [{"name": "x", "values": [1]}]}),
+        ),
         ("PREDICTIONS_DATA", json!({"predictions": [1], "forecastDistance": [1]})),
     ] {
         assert!(!agree(&message(kind, &data), &limits), "{data}");
     }
-    let uneven = message("PREDICTIONS_DATA", &json!({"predictions": [1], "features": {"x": [1, 2]}}));
+    let uneven =
+        message("PREDICTIONS_DATA", &json!({"predictions": [1], "features": {"x": [1, 2]}}));
     let error = carry(&uneven, &limits).unwrap_err();
     assert!(error.to_string().contains("features.x"), "{error}");
 }
@@ -116,7 +121,8 @@ fn long_messages_are_cut_and_each_piece_has_an_id() {
     let carried = carry(&message("ACTUALS_DATA", &actuals), &limits).unwrap();
     assert_eq!(carried.pieces.len(), 2);
     let list: Vec<Value> =
-        serde_json::from_str(&format!("[{}]", String::from_utf8_lossy(&carried.pieces[0].json))).unwrap();
+        serde_json::from_str(&format!("[{}]", String::from_utf8_lossy(&carried.pieces[0].json)))
+            .unwrap();
     assert_eq!(list[0]["associationId"], "a");
     assert!(list.iter().all(|entry| entry["recordId"] == "7b"), "{list:?}");
 }
@@ -165,6 +171,7 @@ fn events_and_metrics_travel_alone() {
     let carried = carry(&message("CUSTOM_METRIC", &metric), &CarryLimits::default()).unwrap();
     assert_eq!(carried.kind, Kind::CustomMetric("c".into()));
     assert_eq!(values(&carried)[0]["modelId"], Value::Null);
-    let ping = carry(&message("PING_MSG", &json!({"message": "hello"})), &CarryLimits::default()).unwrap();
+    let ping =
+        carry(&message("PING_MSG", &json!({"message": "hello"})), &CarryLimits::default()).unwrap();
     assert_eq!((ping.kind, ping.pieces.len()), (Kind::Ping, 0));
 }
