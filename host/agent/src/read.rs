@@ -243,7 +243,7 @@ impl Reader {
         seen.features_left_out += carried.features_left_out as u64;
         let key = key.filter(|_| carried.record_id.is_some());
         if let Some(key) = key {
-            match self.desk.repeats.look(key, token) {
+            match self.desk.repeats.look(key, token, done) {
                 Seen::Never => {}
                 Seen::UnderWay => return seen.repeats += 1,
                 Seen::Done => {
@@ -255,7 +255,7 @@ impl Reader {
         if carried.pieces.is_empty() {
             return done.lock().push(token);
         }
-        let message = Message::new(token, Arc::clone(done), carried.pieces.len(), key);
+        let message = Message::new(token, done, carried.pieces.len(), key);
         if let Some(key) = key {
             self.desk.repeats.begin(key, &message);
         }

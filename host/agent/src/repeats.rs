@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use spool::source::Token;
 
-use crate::message::Message;
+use crate::message::{Done, Message};
 
 /// A message's digest.
 pub(crate) type Key = u128;
@@ -48,10 +48,10 @@ impl Repeats {
     }
 
     /// Whether a message was seen before.
-    pub(crate) fn look(&self, key: Key, token: Token) -> Seen {
+    pub(crate) fn look(&self, key: Key, token: Token, done: &Done) -> Seen {
         let known = self.known.lock();
         if let Some(message) = known.open.get(&key) {
-            message.also(token);
+            message.also(token, done);
             Seen::UnderWay
         } else if known.newer.contains(&key) || known.older.contains(&key) {
             Seen::Done
@@ -83,22 +83,25 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Done, Origin};
+    use crate::message::Origin;
 
     #[test]
     fn a_repeat_is_acknowledged_with_the_first_and_never_sent() {
         let repeats = Repeats::new(2);
         let done = Done::default();
-        assert_eq!(repeats.look(7, Token(0)), Seen::Never);
-        let message = Message::new(Token(0), Arc::clone(&done), 2, Some(7));
+        let other = Done::default();
+        assert_eq!(repeats.look(7, Token(0), &done), Seen::Never);
+        let message = Message::new(Token(0), &done, 2, Some(7));
         repeats.begin(7, &message);
         let origin = Origin::Channel(message);
         origin.done(&repeats);
-        assert_eq!(repeats.look(7, Token(5)), Seen::UnderWay);
+        assert_eq!(repeats.look(7, Token(5), &done), Seen::UnderWay);
+        // The same record through another channel: each acknowledges its own.
+        assert_eq!(repeats.look(7, Token(0), &other), Seen::UnderWay);
         assert!(done.lock().is_empty());
         origin.done(&repeats);
-        assert_eq!(*done.lock(), [Token(0), Token(5)]);
-        assert_eq!(repeats.look(7, Token(6)), Seen::Done);
+        assert_eq!((&**done.lock(), &**other.lock()), (&[Token(0), Token(5)][..], &[Token(0)][..]));
+        assert_eq!(repeats.look(7, Token(6), &done), Seen::Done);
     }
 
     #[test]
@@ -107,11 +110,12 @@ mod tests {
         for key in 0..9 {
             repeats.finish(Some(key), || ());
         }
-        let seen = |key| repeats.look(key, Token(0)) == Seen::Done;
+        let done = Done::default();
+        let seen = |key| repeats.look(key, Token(0), &done) == Seen::Done;
         assert!((6..9).all(seen));
         assert!((0..3).all(|key| !seen(key)));
         let none = Repeats::new(0);
         none.finish(Some(1), || ());
-        assert_eq!(none.look(1, Token(0)), Seen::Never);
+        assert_eq!(none.look(1, Token(0), &done), Seen::Never);
     }
 }
