@@ -151,7 +151,9 @@ fn columns<'a>(features: &'a [Feature], numbers: &[f64]) -> Vec<Column<'a>> {
             Kind::Numeric => Values::Numbers(numbers.collect()),
             Kind::Categorical(levels) => {
                 let level = |code: f64| levels.get(code as usize).map(|it| Cow::Borrowed(&**it));
-                Values::Texts(numbers.map(|code| if code >= 0.0 { level(code) } else { None }).collect())
+                Values::Texts(
+                    numbers.map(|code| if code >= 0.0 { level(code) } else { None }).collect(),
+                )
             }
         };
         Column { name: Cow::Borrowed(&*feature.name), values }
