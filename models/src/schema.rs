@@ -4,6 +4,8 @@
 use alloc::{string::String, vec::Vec};
 use serde::{Deserialize, Serialize};
 
+/// What stands for a missing value in a file of rows.
+pub const MISSING: [&str; 9] = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "Null"];
 /// The code by which an unknown level crosses into a model (`wit/world.wit`, batch).
 pub const UNKNOWN_LEVEL: f64 = -1.0;
 

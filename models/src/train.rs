@@ -33,7 +33,8 @@ mod table;
 
 use std::collections::BTreeMap;
 
-pub use self::csv::{COLUMNS_MAX, CsvError, CsvOptions, MISSING, NUMBER_MAX};
+pub use self::csv::{COLUMNS_MAX, CsvError, CsvOptions, NUMBER_MAX};
+pub use crate::schema::MISSING;
 pub use error::TrainError;
 pub use gate::PARITY;
 pub use learner::{Algorithm, BOOSTED_DEPTH_MAX, ParameterError, TREES_MAX, UnknownAlgorithm};

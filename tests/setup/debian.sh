@@ -29,6 +29,9 @@ test)
     program mount mount
     program faketime faketime
     program openssl openssl
+    # Builds the image, without a daemon.
+    program buildah buildah
+    [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
     # The broker's own script, which is on no PATH; and what gives it a session of its own.
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing+=(rabbitmq-server)
     program setsid util-linux

@@ -26,15 +26,19 @@ pub enum AgentChannel<'a> {
 impl Agent {
     /// Starts it on these channels, or none when the story has to be skipped.
     pub fn start(server: &Server, channels: &[AgentChannel<'_>]) -> Option<Self> {
+        Self::on(&server.url(), "TOKEN", channels)
+    }
+
+    /// The same, with the server's address and a token for it.
+    pub fn on(url: &str, token: &str, channels: &[AgentChannel<'_>]) -> Option<Self> {
         let jar = parts::agent()?;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = |name: &str| folder.path().join(name);
         let channels: String = channels.iter().enumerate().map(AgentChannel::yaml).collect();
         // What is pending is posted after a second, or three stories in a row would wait for it.
         let settings = format!(
-            "mlopsUrl: \"{}\"\napiToken: \"TOKEN\"\nverifySSL: false\nstatsPath: {:?}\n\
+            "mlopsUrl: {url:?}\napiToken: {token:?}\nverifySSL: false\nstatsPath: {:?}\n\
              agentPendingRecordsTimeoutMs: 1000\nchannelConfigs:\n{channels}",
-            server.url(),
             path("stats.json"),
         );
         std::fs::write(path("agent.yaml"), settings).expect("a temporary folder takes a file");
@@ -62,6 +66,19 @@ rootLogger.appenderRef.out.ref = OUT
 ";
 
 impl AgentChannel<'_> {
+    /// With nothing but what it needs.
+    pub(crate) fn plain_yaml((at, channel): (usize, &Self)) -> String {
+        let name = format!("name: \"channel-{at}\"");
+        match channel {
+            Self::Kafka(brokers, topic) => format!(
+                "  - type: \"KAFKA_SPOOL\"\n    details: {{{name}, topicName: \"{topic}\", \
+                 bootstrapServers: \"{brokers}\", MLOPS_KAFKA_CONSUMER_GROUP_ID: \"agent-of-{topic}\", \
+                 MLOPS_KAFKA_SESSION_TIMEOUT_MS: 6000}}\n"
+            ),
+            other => Self::yaml((at, other)),
+        }
+    }
+
     fn yaml((at, channel): (usize, &Self)) -> String {
         let name = format!("name: \"channel-{at}\"");
         match channel {

@@ -103,7 +103,12 @@ impl Outpost {
 }
 
 impl Run {
-    pub(crate) fn of(output: Output) -> Self {
+    /// What a command left that has ended.
+    ///
+    /// # Panics
+    ///
+    /// When it did not write UTF-8.
+    pub fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
             out: String::from_utf8(output.stdout).expect("standard output is UTF-8"),

@@ -54,6 +54,21 @@ impl Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> io::Result<Answer> {
+        self.send_bytes(method, target, headers, body.as_bytes())
+    }
+
+    /// The same, with a body that need not be text.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks before the answer is whole.
+    pub fn send_bytes(
+        &mut self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> io::Result<Answer> {
         let mut request = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
@@ -62,8 +77,9 @@ impl Client {
             request.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         request.push_str("\r\n");
-        request.push_str(body);
-        self.write(request.as_bytes())?;
+        let mut bytes = request.into_bytes();
+        bytes.extend_from_slice(body);
+        self.write(&bytes)?;
         self.read()
     }
 

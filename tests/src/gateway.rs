@@ -197,6 +197,17 @@ impl Gateway {
         Client::connect(self.port).expect("the gateway listens")
     }
 
+    /// Tells an actual, as a form.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    #[track_caller]
+    pub fn tell(&self, form: &str) -> Answer {
+        let form_type = [("Content-Type", "application/x-www-form-urlencoded")];
+        self.client().send("POST", "/actuals", &form_type, form).expect("an answer")
+    }
+
     /// Asks for a prediction by a form body.
     ///
     /// # Panics

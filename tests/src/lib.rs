@@ -7,6 +7,7 @@
 //! - [`Client`] speaks HTTP/1.1 over a plain socket, so that a story can send what no library would.
 //! - [`Disk`] is a small file system that can be filled, fail, or lose its power; [`Tamper`] makes single system calls of
 //!   a gateway fail; a [`Ledger`] says what a fault cost.
+//! - [`Mlops`] is our MLOps server, [`Monitor`] our monitoring agent, each a [`Daemon`].
 //! - [`Agent`] is the public monitoring agent, and [`Server`] what it posts to.
 //! - [`hostile()`] are packages that mean harm.
 //! - [`spooled`] and [`Kafka::records`] read monitoring records back; [`python`] lets the public library read them.
@@ -18,6 +19,7 @@ mod agent;
 mod binary;
 mod certificates;
 mod client;
+mod daemon;
 mod disk;
 mod gateway;
 mod hostile;
@@ -27,6 +29,8 @@ mod leash;
 mod ledger;
 mod load;
 mod memory;
+mod monitor;
+mod monitored;
 mod network;
 mod operated;
 pub mod parts;
@@ -42,6 +46,7 @@ pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
 pub use certificates::{Authority, Identity};
 pub use client::{Answer, Client};
+pub use daemon::Daemon;
 pub use disk::Disk;
 pub use gateway::{Gateway, Serve};
 pub use hostile::{End, Hostile, MARK, functions, hostile};
@@ -50,6 +55,8 @@ pub use known::{Known, marked_row};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;
+pub use monitor::Monitor;
+pub use monitored::Mlops;
 pub use network::Cable;
 pub use operated::{Operated, SCOPES, token};
 pub use patience::{PATIENCE, wait_until};

@@ -56,6 +56,17 @@ pub fn check_openapi(document: &str, values: &[(&str, serde_json::Value)]) -> Op
     run("openapi.py", &[file.to_str().expect("UTF-8")], &[]).map(drop)
 }
 
+/// What a compose file says for a profile (`tests/python/compose.py`); none when Python is not set up.
+///
+/// # Panics
+///
+/// When it cannot be read.
+#[track_caller]
+pub fn compose(file: &std::path::Path, profile: &str) -> Option<serde_json::Value> {
+    let out = run("compose.py", &[file.to_str().expect("UTF-8"), profile], &[])?;
+    Some(serde_json::from_str(&out).expect("JSON"))
+}
+
 /// What a person sees of the status page at this address, one value a visit (`tests/python/status_page.py`); the pictures
 /// go to the folder. None when Python is not set up.
 ///

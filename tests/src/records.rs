@@ -16,6 +16,8 @@ pub struct Envelope {
     pub model_digest: Option<String>,
     /// `header.role`, likewise.
     pub role: Option<String>,
+    /// `header.gateway`.
+    pub gateway: Option<String>,
     /// The document inside `data`.
     pub data: Value,
 }
@@ -46,6 +48,7 @@ impl Envelope {
             data_type: string("dataType"),
             model_digest: header["modelDigest"].as_str().map(str::to_owned),
             role: header["role"].as_str().map(str::to_owned),
+            gateway: header["gateway"].as_str().map(str::to_owned),
             data: serde_json::from_str(data).unwrap_or_else(|error| panic!("{error}: {data}")),
         }
     }

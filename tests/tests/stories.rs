@@ -10,6 +10,7 @@ mod stories {
     mod check;
     mod command_line;
     mod compiling;
+    mod containers;
     mod custom;
     mod deployments;
     mod direct;
@@ -19,6 +20,7 @@ mod stories {
     mod hostile;
     mod kafka;
     mod kafka_security;
+    mod monitoring_agent;
     mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;

@@ -85,6 +85,17 @@ pub(crate) fn predictions(
     out
 }
 
+/// The body of an answer to actuals.
+pub(crate) fn accepted(request_id: &str, count: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + request_id.len());
+    out.extend_from_slice(b"{\"requestId\":");
+    write(&mut out, request_id);
+    out.extend_from_slice(b",\"accepted\":");
+    write(&mut out, &count);
+    out.push(b'}');
+    out
+}
+
 fn write<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
     serde_json::to_writer(out, value).expect("strings and finite numbers are always JSON");
 }

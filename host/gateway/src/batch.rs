@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use models::schema::UNKNOWN_LEVEL;
 
 use crate::{
+    door::Fill,
     fault::{BadRequest, Reason},
     number::{self, NotNumber},
     schema::{Schema, Slot},
@@ -39,6 +40,8 @@ pub(crate) struct Rows<'s, 'b> {
     given: Vec<u32>,
     /// Features given in the current row.
     count: usize,
+    /// Features that every row gives, as a header says.
+    each: usize,
     /// The feature that is likely to come next.
     hint: usize,
 }
@@ -54,151 +57,9 @@ impl<'s, 'b> Rows<'s, 'b> {
             batch: Batch::default(),
             given,
             count: 0,
+            each: 0,
             hint: 0,
         }
-    }
-
-    /// Says that there can be several rows, so that faults name theirs.
-    pub(crate) fn number(&mut self) {
-        self.numbered = true;
-    }
-
-    pub(crate) fn begin(&mut self) -> Result<(), BadRequest> {
-        if self.batch.rows == self.max_rows {
-            return Err(BadRequest::new(Reason::TooManyRows { limit: self.max_rows }));
-        }
-        self.batch.rows += 1;
-        self.batch.numbers.resize(self.batch.numbers.len() + self.schema.inputs().len(), f64::NAN);
-        self.batch.texts.resize(self.batch.texts.len() + self.schema.categories(), None);
-        self.count = 0;
-        self.hint = 0;
-        Ok(())
-    }
-
-    /// Finds where a name's value goes, once a row; none when the value is to be left out.
-    pub(crate) fn bind(&mut self, name: &str) -> Result<Option<Slot>, BadRequest> {
-        let Some(slot) = self.lookup(name)? else { return Ok(None) };
-        let row = self.batch.rows;
-        let given = match slot {
-            Slot::Feature(place) => {
-                self.count += 1;
-                self.hint = place + 1;
-                &mut self.given[place]
-            }
-            Slot::AssociationId => {
-                self.given.last_mut().expect("there is one more than there are features")
-            }
-        };
-        if *given == row {
-            return Err(self.fault(slot, Reason::Duplicate));
-        }
-        *given = row;
-        Ok(Some(slot))
-    }
-
-    /// Like [`Self::bind`], for a door that has the names once for all rows and looks for duplicates itself.
-    pub(crate) fn lookup(&mut self, name: &str) -> Result<Option<Slot>, BadRequest> {
-        let slot = self.schema.find(name, self.hint);
-        if slot.is_none() {
-            match self.unknown {
-                UnknownNames::Ignore => self.batch.unknown_names += 1,
-                UnknownNames::Refuse => return Err(self.named(name, Reason::Unknown)),
-            }
-        }
-        Ok(slot)
-    }
-
-    /// Says that the current row gives this many features; for doors that do not [`Self::bind`].
-    pub(crate) fn gives(&mut self, features: usize) {
-        self.count = features;
-    }
-
-    /// A value as text. Nothing at all is a missing value.
-    pub(crate) fn text(&mut self, slot: Slot, text: Cow<'b, str>) -> Result<(), BadRequest> {
-        let Slot::Feature(place) = slot else { return self.association_id(text) };
-        if self.schema.inputs()[place].category.is_some() {
-            self.level(place, text);
-            return Ok(());
-        }
-        self.decimal(place, &text)
-    }
-
-    /// A value as text that does not outlive the call.
-    pub(crate) fn passing_text(&mut self, slot: Slot, text: &str) -> Result<(), BadRequest> {
-        match slot {
-            Slot::Feature(place) if self.schema.inputs()[place].category.is_none() => {
-                self.decimal(place, text)
-            }
-            _ => self.text(slot, Cow::Owned(text.to_owned())),
-        }
-    }
-
-    /// A value as a JSON string, which is no number even where it looks like one.
-    pub(crate) fn string(&mut self, slot: Slot, text: Cow<'b, str>) -> Result<(), BadRequest> {
-        match slot {
-            Slot::Feature(place) if self.schema.inputs()[place].category.is_none() => {
-                if text.is_empty() {
-                    return Ok(());
-                }
-                Err(self.fault(slot, Reason::StringForNumber(text.into_owned())))
-            }
-            _ => self.text(slot, text),
-        }
-    }
-
-    /// A value as a finite number.
-    pub(crate) fn numeric(&mut self, slot: Slot, value: f64) -> Result<(), BadRequest> {
-        match slot {
-            Slot::Feature(place) if self.schema.inputs()[place].category.is_none() => {
-                self.set(place, value);
-                Ok(())
-            }
-            // `+ 0.0` turns -0 into 0.
-            _ => self.text(slot, Cow::Owned((value + 0.0).to_string())),
-        }
-    }
-
-    /// A value as true or false.
-    pub(crate) fn boolean(&mut self, slot: Slot, value: bool) -> Result<(), BadRequest> {
-        let text = if value { "true" } else { "false" };
-        match slot {
-            Slot::Feature(place) if self.schema.inputs()[place].category.is_some() => {
-                self.level(place, Cow::Borrowed(text));
-                Ok(())
-            }
-            Slot::Feature(_) => Err(self.fault(slot, Reason::NotANumber(text.to_owned()))),
-            Slot::AssociationId => Err(self.fault(slot, Reason::NotAText)),
-        }
-    }
-
-    pub(crate) fn end(&mut self) -> Result<(), BadRequest> {
-        if self.count == 0 {
-            return Err(self.plain(Reason::NothingGiven));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn finish(self) -> Result<Batch<'b>, BadRequest> {
-        if self.batch.rows == 0 {
-            return Err(BadRequest::new(Reason::NoRows));
-        }
-        Ok(self.batch)
-    }
-
-    /// A fault of the value in this slot of the current row.
-    pub(crate) fn fault(&self, slot: Slot, reason: Reason) -> BadRequest {
-        self.named(self.schema.name(slot), reason)
-    }
-
-    /// A fault of the field with this name in the current row.
-    pub(crate) fn named(&self, name: &str, reason: Reason) -> BadRequest {
-        BadRequest { field: Some(name.to_owned()), ..self.plain(reason) }
-    }
-
-    /// A fault of the current row.
-    pub(crate) fn plain(&self, reason: Reason) -> BadRequest {
-        let row = if self.numbered { self.batch.rows.checked_sub(1) } else { None };
-        BadRequest { field: None, row, reason }
     }
 
     fn decimal(&mut self, place: usize, text: &str) -> Result<(), BadRequest> {
@@ -247,5 +108,137 @@ impl<'s, 'b> Rows<'s, 'b> {
             *last = Some(text);
         }
         Ok(())
+    }
+}
+
+impl<'b> Fill<'b> for Rows<'_, 'b> {
+    type Slot = Slot;
+    type Batch = Batch<'b>;
+
+    fn number(&mut self) {
+        self.numbered = true;
+    }
+
+    fn begin(&mut self) -> Result<(), BadRequest> {
+        if self.batch.rows == self.max_rows {
+            return Err(BadRequest::new(Reason::TooManyRows { limit: self.max_rows }));
+        }
+        self.batch.rows += 1;
+        self.batch.numbers.resize(self.batch.numbers.len() + self.schema.inputs().len(), f64::NAN);
+        self.batch.texts.resize(self.batch.texts.len() + self.schema.categories(), None);
+        self.count = self.each;
+        self.hint = 0;
+        Ok(())
+    }
+
+    fn bind(&mut self, name: &str) -> Result<Option<Slot>, BadRequest> {
+        let Some(slot) = self.lookup(name)? else { return Ok(None) };
+        let row = self.batch.rows;
+        let given = match slot {
+            Slot::Feature(place) => {
+                self.count += 1;
+                self.hint = place + 1;
+                &mut self.given[place]
+            }
+            Slot::AssociationId => {
+                self.given.last_mut().expect("there is one more than there are features")
+            }
+        };
+        if *given == row {
+            return Err(self.fault(slot, Reason::Duplicate));
+        }
+        *given = row;
+        Ok(Some(slot))
+    }
+
+    fn lookup(&mut self, name: &str) -> Result<Option<Slot>, BadRequest> {
+        let slot = self.schema.find(name, self.hint);
+        if slot.is_none() {
+            match self.unknown {
+                UnknownNames::Ignore => self.batch.unknown_names += 1,
+                UnknownNames::Refuse => return Err(self.named(name, Reason::Unknown)),
+            }
+        }
+        Ok(slot)
+    }
+
+    fn gives(&mut self, columns: &[Option<Slot>]) {
+        self.each = columns.iter().filter(|slot| matches!(slot, Some(Slot::Feature(_)))).count();
+    }
+
+    fn text(&mut self, slot: Slot, text: Cow<'b, str>) -> Result<(), BadRequest> {
+        let Slot::Feature(place) = slot else { return self.association_id(text) };
+        if self.schema.inputs()[place].category.is_some() {
+            self.level(place, text);
+            return Ok(());
+        }
+        self.decimal(place, &text)
+    }
+
+    fn passing_text(&mut self, slot: Slot, text: &str) -> Result<(), BadRequest> {
+        match slot {
+            Slot::Feature(place) if self.schema.inputs()[place].category.is_none() => {
+                self.decimal(place, text)
+            }
+            _ => self.text(slot, Cow::Owned(text.to_owned())),
+        }
+    }
+
+    fn string(&mut self, slot: Slot, text: Cow<'b, str>) -> Result<(), BadRequest> {
+        match slot {
+            Slot::Feature(place) if self.schema.inputs()[place].category.is_none() => {
+                if text.is_empty() {
+                    return Ok(());
+                }
+                Err(self.fault(slot, Reason::StringForNumber(text.into_owned())))
+            }
+            _ => self.text(slot, text),
+        }
+    }
+
+    fn numeric(&mut self, slot: Slot, value: f64) -> Result<(), BadRequest> {
+        match slot {
+            Slot::Feature(place) if self.schema.inputs()[place].category.is_none() => {
+                self.set(place, value);
+                Ok(())
+            }
+            // `+ 0.0` turns -0 into 0.
+            _ => self.text(slot, Cow::Owned((value + 0.0).to_string())),
+        }
+    }
+
+    fn boolean(&mut self, slot: Slot, value: bool) -> Result<(), BadRequest> {
+        let text = if value { "true" } else { "false" };
+        match slot {
+            Slot::Feature(place) if self.schema.inputs()[place].category.is_some() => {
+                self.level(place, Cow::Borrowed(text));
+                Ok(())
+            }
+            Slot::Feature(_) => Err(self.fault(slot, Reason::NotANumber(text.to_owned()))),
+            Slot::AssociationId => Err(self.fault(slot, Reason::NotAText)),
+        }
+    }
+
+    fn end(&mut self) -> Result<(), BadRequest> {
+        if self.count == 0 {
+            return Err(self.plain(Reason::NothingGiven));
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Self::Batch, BadRequest> {
+        if self.batch.rows == 0 {
+            return Err(BadRequest::new(Reason::NoRows));
+        }
+        Ok(self.batch)
+    }
+
+    fn name(&self, slot: Slot) -> &str {
+        self.schema.name(slot)
+    }
+
+    fn plain(&self, reason: Reason) -> BadRequest {
+        let row = if self.numbered { self.batch.rows.checked_sub(1) } else { None };
+        BadRequest { field: None, row, reason }
     }
 }

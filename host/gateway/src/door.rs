@@ -1,18 +1,64 @@
-//! The doors of `/predict`: every way in which rows can be written, decoded into one typed batch.
+//! The doors: every way in which rows can be written, decoded into one typed batch.
 //!
-//! A door knows its syntax and nothing of types, limits and names; those are [`Rows`]' business, the same for
-//! all. A door never panics and never guesses: what it cannot read is a [`BadRequest`] that names the place.
+//! A door knows its syntax and nothing of types, limits and names; those are the business of whoever takes the rows
+//! ([`Fill`]), the same for all. A door never panics and never guesses: what it cannot read is a [`BadRequest`] that names the place.
 
 pub(crate) mod csv;
 pub(crate) mod form;
 pub(crate) mod json;
 
+use std::borrow::Cow;
+
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
-use crate::{
-    batch::{Batch, Rows},
-    fault::BadRequest,
-};
+use crate::fault::{BadRequest, Reason};
+
+/// Takes rows from a door: named values go in, one batch comes out.
+pub(crate) trait Fill<'b> {
+    /// Where a named value goes.
+    type Slot: Copy + PartialEq;
+    /// What comes out.
+    type Batch;
+
+    /// Says that there can be several rows, so that faults name theirs.
+    fn number(&mut self);
+    /// A row begins.
+    fn begin(&mut self) -> Result<(), BadRequest>;
+    /// Finds where a name's value goes, once a row; none when the value is to be left out.
+    fn bind(&mut self, name: &str) -> Result<Option<Self::Slot>, BadRequest>;
+    /// Like [`Self::bind`], for a door that has the names once for all rows and looks for duplicates itself.
+    fn lookup(&mut self, name: &str) -> Result<Option<Self::Slot>, BadRequest>;
+    /// Says that every row gives these; for doors that do not [`Self::bind`].
+    fn gives(&mut self, columns: &[Option<Self::Slot>]);
+    /// A value as text. Nothing at all is a missing value.
+    fn text(&mut self, slot: Self::Slot, text: Cow<'b, str>) -> Result<(), BadRequest>;
+    /// A value as text that does not outlive the call.
+    fn passing_text(&mut self, slot: Self::Slot, text: &str) -> Result<(), BadRequest>;
+    /// A value as a JSON string, which is no number even where it looks like one.
+    fn string(&mut self, slot: Self::Slot, text: Cow<'b, str>) -> Result<(), BadRequest>;
+    /// A value as a finite number.
+    fn numeric(&mut self, slot: Self::Slot, value: f64) -> Result<(), BadRequest>;
+    /// A value as true or false.
+    fn boolean(&mut self, slot: Self::Slot, value: bool) -> Result<(), BadRequest>;
+    /// The row is complete.
+    fn end(&mut self) -> Result<(), BadRequest>;
+    /// All rows are there.
+    fn finish(self) -> Result<Self::Batch, BadRequest>;
+    /// The name of what goes into this slot.
+    fn name(&self, slot: Self::Slot) -> &str;
+    /// A fault of the current row.
+    fn plain(&self, reason: Reason) -> BadRequest;
+
+    /// A fault of the field with this name in the current row.
+    fn named(&self, name: &str, reason: Reason) -> BadRequest {
+        BadRequest { field: Some(name.to_owned()), ..self.plain(reason) }
+    }
+
+    /// A fault of the value in this slot of the current row.
+    fn fault(&self, slot: Self::Slot, reason: Reason) -> BadRequest {
+        self.named(self.name(slot), reason)
+    }
+}
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,11 +118,11 @@ impl Door {
     }
 
     /// Reads rows.
-    pub(crate) fn decode<'b>(
+    pub(crate) fn decode<'b, F: Fill<'b>>(
         self,
         text: &'b [u8],
-        rows: Rows<'_, 'b>,
-    ) -> Result<Batch<'b>, BadRequest> {
+        rows: F,
+    ) -> Result<F::Batch, BadRequest> {
         match self {
             Self::Form => form::decode(text, rows),
             Self::Json => json::decode(text, rows),

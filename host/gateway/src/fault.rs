@@ -21,6 +21,8 @@ pub(crate) enum Fault {
     QueryAndBody,
     /// Neither a query nor a body.
     Nothing { get: bool },
+    /// Actuals without a single one.
+    NoActuals,
     /// More bytes than the limit.
     BodyTooLarge { limit: usize },
     /// The body did not come in time.
@@ -45,6 +47,8 @@ pub(crate) enum Fault {
     Late,
     /// The record was not on disk in time.
     NotDurable,
+    /// The actuals were not on disk in time, or are not taken.
+    ActualsNotDurable,
 
     // The model's.
     /// The model ran into its deadline.
@@ -92,6 +96,21 @@ pub(crate) enum Reason {
     /// A row without a single feature.
     NothingGiven,
     NoRows,
+    /// No field of an actual has this name.
+    NotOfAnActual,
+    /// A field that every actual has.
+    Needed,
+    NoActuals,
+    /// An association id that an earlier row has.
+    Repeated,
+    /// Something like NaN as the value of an actual.
+    NotFinite(String),
+    /// A label of too many characters.
+    ActualTooLong,
+    NotATime(String),
+    /// A time of which nobody can tell where it was shown.
+    NoOffset(String),
+    NotTrueOrFalse(String),
     TooManyRows {
         limit: u32,
     },
@@ -128,6 +147,7 @@ impl Fault {
                 | Self::Crowded
                 | Self::Late
                 | Self::NotDurable
+                | Self::ActualsNotDurable
                 | Self::Overran
                 | Self::Broke(_)
                 | Self::Host(_)

@@ -7,6 +7,7 @@ use models::schema::Feature;
 
 use crate::{
     batch::Rows,
+    door::Fill as _,
     fault::{BadRequest, Reason},
     problem,
     schema::{Schema, SchemaError, Slot},
@@ -21,7 +22,6 @@ const NO_COLUMN: &str = "\0";
 pub struct FileRows {
     schema: Schema,
     columns: Vec<Option<Slot>>,
-    features: usize,
     missing: &'static [&'static str],
 }
 
@@ -67,11 +67,10 @@ impl FileRows {
             }
             columns.push(slot);
         }
-        let bound = columns.iter().flatten().count();
-        if bound == 0 {
+        if columns.iter().flatten().next().is_none() {
             return Err(told(BadRequest::new(Reason::NothingGiven)));
         }
-        Ok(Self { schema, columns, features: bound, missing })
+        Ok(Self { schema, columns, missing })
     }
 
     /// The features that the file has no column for; they are missing in every row.
@@ -89,6 +88,7 @@ impl FileRows {
     pub fn bind(&self, records: &[ByteRecord]) -> Result<Vec<f64>, FileError> {
         let limit = u32::try_from(records.len()).unwrap_or(u32::MAX);
         let mut rows = Rows::new(&self.schema, UnknownNames::Ignore, limit);
+        rows.gives(&self.columns);
         for record in records {
             self.row(&mut rows, record).map_err(|bad| FileError::Row {
                 line: record.position().map_or(0, csv::Position::line),
@@ -102,7 +102,6 @@ impl FileRows {
 
     fn row(&self, rows: &mut Rows<'_, '_>, record: &ByteRecord) -> Result<(), BadRequest> {
         rows.begin()?;
-        rows.gives(self.features);
         for (value, slot) in record.iter().zip(&self.columns) {
             let Some(slot) = *slot else { continue };
             let value = str::from_utf8(value).map_err(|_| rows.fault(slot, Reason::NotUtf8))?;

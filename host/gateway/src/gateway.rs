@@ -9,7 +9,7 @@ use crate::{
     metrics::{ChannelProbe, Rooms},
     recorder::{Disk, Keep},
     server::{self, DrainReport},
-    settings::{FleetSettings, GatewaySettings},
+    settings::{FleetSettings, GatewaySettings, is_name},
     state::State,
 };
 
@@ -72,8 +72,9 @@ impl Gateway {
         engine: engine::Engine,
         outbox: Option<spool::Outbox>,
         channels: ChannelProbe,
-        settings: GatewaySettings,
+        mut settings: GatewaySettings,
     ) -> Result<Self, GatewayError> {
+        settings.name = settings.name.or_else(host_name);
         let outbox = outbox.map(|outbox| Box::new(Disk(outbox)) as Box<dyn Keep>);
         let folder = plan.folder.clone();
         plan.settings.check()?;
@@ -124,10 +125,20 @@ impl Gateway {
     }
 }
 
+/// The host's name, if it has one that a gateway can have.
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    // What the kernel says of a host that was given none.
+    (is_name(name) && name != "(none)").then(|| name.to_owned())
+}
+
 impl GatewaySettings {
     /// Names the first setting that makes no sense.
     fn check(&self) -> Result<(), GatewayError> {
+        let named = self.name.as_deref().is_none_or(is_name);
         let rules = [
+            ("name", "must be 1 to 64 characters, none of them a control character", named),
             ("connections", "must be at least 1", self.connections > 0),
             ("header_bytes", "must be at least 256", self.header_bytes >= MIN_HEADER_BYTES),
             ("rows", "must be at least 1", self.rows > 0),
@@ -175,7 +186,9 @@ mod tests {
     #[test]
     fn settings_that_make_no_sense_are_named() {
         assert!(GatewaySettings::default().check().is_ok());
-        let cases: [(&str, Change); 4] = [
+        let cases: [(&str, Change); 6] = [
+            ("name", |settings| settings.name = Some(String::new())),
+            ("name", |settings| settings.name = Some("g".repeat(65))),
             ("connections", |settings| settings.connections = 0),
             ("header_bytes", |settings| settings.header_bytes = MIN_HEADER_BYTES - 1),
             ("rows", |settings| settings.rows = 0),

@@ -8,12 +8,14 @@
 //! * Everything that can grow has a limit with a name ([`GatewaySettings`]).
 //! * Every request for predictions leaves a record, whatever came of it; the answer does not wait for it, unless
 //!   the deployment asks for that ([`RecordClass`]).
+//! * Actuals are answered when they are on the disk: nobody could make them again.
 //!
 //! # Routes
 //!
 //! | path | what |
 //! |---|---|
 //! | `/predict`, `/deployments/{id}/predict` | predictions, by `GET` or `POST` |
+//! | `/actuals`, `/deployments/{id}/actuals` | outcomes that became known, by `POST` |
 //! | `/healthz`, `/readyz` | the process lives; requests may come |
 //! | `/metrics` | counters in the text form of Prometheus |
 //! | `/` | what can be called |
@@ -29,9 +31,11 @@
 //! `fault` has what can go wrong, by whose fault; `problem` alone turns that into statuses and texts. A client that
 //! vanishes stops nothing that has begun to be scored.
 
+mod actuals;
 mod answer;
 mod batch;
 mod body;
+mod clock;
 mod connection;
 mod deployment;
 mod door;
@@ -45,6 +49,7 @@ mod pages;
 mod predict;
 pub mod privacy;
 mod problem;
+mod receive;
 mod recorder;
 mod request_id;
 mod routes;

@@ -34,6 +34,7 @@ const STATUSES: [u16; 11] = [200, 400, 404, 405, 408, 413, 415, 422, 500, 503, 5
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Predict,
+    Actuals,
     Health,
     Ready,
     Metrics,
@@ -62,6 +63,7 @@ pub(crate) struct Metrics {
     times: [AtomicU64; BOUNDS_US.len() + 1],
     time_us: AtomicU64,
     rows: AtomicU64,
+    actuals: AtomicU64,
     refused: [AtomicU64; Kind::ALL.len()],
     unknown_fields: AtomicU64,
     inflight: AtomicU64,
@@ -69,7 +71,7 @@ pub(crate) struct Metrics {
     closed: [AtomicU64; Closed::ALL.len()],
 }
 
-/// A prediction request in progress.
+/// A request for predictions or with actuals in progress.
 #[derive(Debug)]
 pub(crate) struct Inflight(Arc<Metrics>);
 
@@ -78,12 +80,20 @@ pub(crate) struct Inflight(Arc<Metrics>);
 pub(crate) struct Open(Arc<Metrics>);
 
 impl Route {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Predict, Self::Health, Self::Ready, Self::Metrics, Self::Index, Self::Other];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Predict,
+        Self::Actuals,
+        Self::Health,
+        Self::Ready,
+        Self::Metrics,
+        Self::Index,
+        Self::Other,
+    ];
 
     fn label(self) -> &'static str {
         match self {
             Self::Predict => "predict",
+            Self::Actuals => "actuals",
             Self::Health => "healthz",
             Self::Ready => "readyz",
             Self::Metrics => "metrics",
@@ -113,6 +123,7 @@ impl Metrics {
             times: Default::default(),
             time_us: AtomicU64::new(0),
             rows: AtomicU64::new(0),
+            actuals: AtomicU64::new(0),
             refused: Default::default(),
             unknown_fields: AtomicU64::new(0),
             inflight: AtomicU64::new(0),
@@ -142,6 +153,12 @@ impl Metrics {
         if unknown_fields > 0 {
             self.unknown_fields.fetch_add(unknown_fields, Relaxed);
         }
+    }
+
+    /// The outbox has taken actuals.
+    pub(crate) fn told(&self, actuals: usize, unknown_fields: u64) {
+        self.actuals.fetch_add(actuals as u64, Relaxed);
+        self.unknown_fields.fetch_add(unknown_fields, Relaxed);
     }
 
     pub(crate) fn refused(&self, kind: Kind) {

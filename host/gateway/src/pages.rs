@@ -21,11 +21,13 @@ pub(crate) fn index(state: &Arc<State>) -> Result<Answer, Fault> {
         &json!({
             "service": "outpost gateway",
             "version": env!("CARGO_PKG_VERSION"),
+            "name": state.settings.name,
             "default": state.slots.load().default().map(|slot| &*slot.id),
             "deployments": deployments(state),
             "call": {
                 "predict": "GET or POST /predict with features as query, form, JSON or CSV",
-                "deployment": "GET or POST /deployments/{id}/predict",
+                "actuals": "POST /actuals with associationId and actualValue, the same ways",
+                "deployment": "/deployments/{id}/predict, /deployments/{id}/actuals",
                 "health": "GET /healthz",
                 "readiness": "GET /readyz",
                 "metrics": "GET /metrics",

@@ -6,15 +6,10 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
-use hyper::{
-    Method, Request, StatusCode,
-    body::{Body, Incoming},
-    header::HeaderName,
-    http::request::Parts,
-};
+use hyper::{Request, StatusCode, body::Incoming, header::HeaderName};
 use record::{Outcome, Role};
 use tokio::{sync::SemaphorePermit, time::timeout};
 use tracing::{debug, error, warn};
@@ -22,13 +17,13 @@ use tracing::{debug, error, warn};
 use crate::{
     answer::{self, Answer},
     batch::{Batch, Rows},
-    body,
+    clock::now_us,
     deployment::Serving,
-    door::Door,
     fault::Fault,
     fleet::{Champion, Fleet, Lineup, Pick, ShadowJob, Slot, Verdict, Watch},
     metrics::Inflight,
     problem::Problem,
+    receive::receive,
     recorder::{self, Finished, Scored, Ticket},
     request_id::RequestId,
     settings::{INLINE_BODY_BYTES, RecordClass, UnknownNames},
@@ -90,13 +85,8 @@ pub(crate) async fn predict(
     lineup: Arc<Lineup>,
     request: Request<Incoming>,
 ) -> Answer {
-    let (parts, mut body) = request.into_parts();
-    let id = RequestId::of(&parts.headers);
-    let (request_id, id_fault) = match id {
-        Ok(Some(id)) => (id, None),
-        Ok(None) => (state.ids.next(), None),
-        Err(fault) => (state.ids.next(), Some(fault)),
-    };
+    let (parts, body) = request.into_parts();
+    let (request_id, id_fault) = state.ids.of(&parts.headers);
     let job = Job {
         state: Arc::clone(state),
         slot,
@@ -106,48 +96,11 @@ pub(crate) async fn predict(
         timestamp_us: now_us(),
         _inflight: Inflight::start(&state.metrics),
     };
-    let received = match id_fault {
-        Some(fault) => Err(fault),
-        None => receive(state, parts, &mut body).await,
-    };
-    let done = match received {
+    let done = match receive(state, parts, body, id_fault).await {
         Ok(source) => job.dispatch(source).await,
-        Err(fault) => {
-            if !body.is_end_stream() && !matches!(fault, Fault::BodyTooSlow | Fault::BodyBroken(_))
-            {
-                tokio::spawn(body::linger(body));
-            }
-            job.refuse(&fault)
-        }
+        Err(fault) => job.refuse(&fault),
     };
     settle(state, &request_id, done).await
-}
-
-/// Reads what was sent.
-async fn receive(state: &State, parts: Parts, body: &mut Incoming) -> Result<Source, Fault> {
-    let settings = &state.settings;
-    let query = parts.uri.query().is_some_and(|query| !query.is_empty());
-    let get = parts.method == Method::GET;
-    if !body.is_end_stream() {
-        // Where the length is announced, what is wrong with the head is said before the body is read.
-        let announced = body.size_hint().lower() > 0;
-        let door = Door::of(&parts.headers).map_err(Fault::Media);
-        if announced && query {
-            return Err(Fault::QueryAndBody);
-        }
-        if announced && let Err(fault) = door {
-            return Err(fault);
-        }
-        let time = settings.body_time.min(settings.request_time);
-        let read = body::read(body, settings.body_bytes, time, &state.crowd).await?;
-        if !read.bytes.is_empty() {
-            return if query { Err(Fault::QueryAndBody) } else { Ok(Source::Body(door?, read)) };
-        }
-    }
-    match parts.uri.into_parts().path_and_query {
-        Some(path_and_query) if query => Ok(Source::Query(path_and_query)),
-        _ => Err(Fault::Nothing { get }),
-    }
 }
 
 /// Waits for a durable record, and counts the answer as it goes out.
@@ -419,6 +372,7 @@ impl Job {
             outcome,
             status: status.as_u16(),
             role,
+            gateway: self.state.settings.name.as_deref(),
             scored,
         };
         // Only a prediction waits for its record: an answer without one has nothing that could be lost.
@@ -468,10 +422,4 @@ async fn elsewhere(job: Arc<Job>, source: Source, _working: crate::state::Workin
         Ok(done) => done,
         Err(panic) => job.refuse(&Fault::Host(Box::new(panic))),
     }
-}
-
-/// The device's clock. A clock before 1970 is a clock that was never set.
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }

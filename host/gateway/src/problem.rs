@@ -20,6 +20,8 @@ pub(crate) const RETRY_AFTER_SECONDS: &str = "1";
 
 const MEDIA_TYPES: &str = "application/x-www-form-urlencoded, application/json or text/csv";
 
+const NO_ACTUALS: &str = "there are no actuals; send at least one, with associationId and actualValue, as body or in the query";
+
 /// The kinds of problem: a closed list, stable for callers and for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -33,6 +35,7 @@ pub(crate) enum Kind {
     UnknownName,
     DuplicateName,
     NoFeatures,
+    NoActuals,
     TooLarge,
     TooManyRows,
     TooSlow,
@@ -58,7 +61,7 @@ pub(crate) struct Problem {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::BadRequestId,
@@ -69,6 +72,7 @@ impl Kind {
         Self::UnknownName,
         Self::DuplicateName,
         Self::NoFeatures,
+        Self::NoActuals,
         Self::TooLarge,
         Self::TooManyRows,
         Self::TooSlow,
@@ -100,6 +104,7 @@ impl Kind {
             Self::UnknownName => (StatusCode::BAD_REQUEST, "unknown-name", "Unknown name"),
             Self::DuplicateName => (StatusCode::BAD_REQUEST, "duplicate-name", "Duplicate name"),
             Self::NoFeatures => (StatusCode::BAD_REQUEST, "no-features", "No features"),
+            Self::NoActuals => (StatusCode::BAD_REQUEST, "no-actuals", "No actuals"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large", "Body too large"),
             Self::TooManyRows => (StatusCode::PAYLOAD_TOO_LARGE, "too-many-rows", "Too many rows"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too-slow", "Body too slow"),
@@ -166,6 +171,7 @@ impl Problem {
                     .to_owned(),
             ),
             Fault::Nothing { get } => (Kind::NoFeatures, nothing(*get)),
+            Fault::NoActuals => (Kind::NoActuals, NO_ACTUALS.to_owned()),
             Fault::BodyTooLarge { limit } => (
                 Kind::TooLarge,
                 format!("the body is larger than {limit} bytes; send fewer rows at once"),
@@ -185,6 +191,11 @@ impl Problem {
             Fault::NotDurable => (
                 Kind::NotDurable,
                 "the record of this prediction was not on disk in time; it may still get there"
+                    .to_owned(),
+            ),
+            Fault::ActualsNotDurable => (
+                Kind::NotDurable,
+                "the actuals were not on disk in time; send them again, for it does no harm if they still get there"
                     .to_owned(),
             ),
             Fault::Broke(_) => (Kind::ModelFailed, "the model failed on these rows".to_owned()),
@@ -254,6 +265,41 @@ pub(crate) fn bad_request(bad: &BadRequest) -> Problem {
         ),
         Reason::NothingGiven => (Kind::NoFeatures, "no feature of the model is given".to_owned()),
         Reason::NoRows => (Kind::NoFeatures, "there are no rows; send at least one".to_owned()),
+        Reason::NotOfAnActual => (
+            Kind::UnknownName,
+            "is no field of an actual; there are associationId, actualValue, timestamp and wasActedOn".to_owned(),
+        ),
+        Reason::Needed => (Kind::BadRow, "is missing, and every actual has one".to_owned()),
+        Reason::NoActuals => (Kind::NoActuals, NO_ACTUALS.to_owned()),
+        Reason::Repeated => (
+            Kind::BadRow,
+            "an earlier row has the same one; send the outcome that holds, once".to_owned(),
+        ),
+        Reason::NotFinite(value) => (
+            Kind::BadValue,
+            format!("{} is no outcome; send a decimal number or a label", shown(value)),
+        ),
+        Reason::ActualTooLong => (
+            Kind::BadValue,
+            format!(
+                "the label is longer than {} characters; send a shorter one",
+                crate::settings::ACTUAL_TEXT_CHARS
+            ),
+        ),
+        Reason::NotATime(value) => (
+            Kind::BadValue,
+            format!(
+                "{} is no point in time; send one such as 2026-11-24T23:29:16Z, or seconds since 1970 (in a form, write + as %2B)",
+                shown(value)
+            ),
+        ),
+        Reason::NoOffset(value) => (
+            Kind::BadValue,
+            format!("{} does not say where; add Z or an offset such as +01:00 (in a form, %2B01:00)", shown(value)),
+        ),
+        Reason::NotTrueOrFalse(value) => {
+            (Kind::BadValue, format!("{} is neither; send true or false", shown(value)))
+        }
         Reason::TooManyRows { limit } => {
             (Kind::TooManyRows, format!("there are more than {limit} rows; send fewer at once"))
         }

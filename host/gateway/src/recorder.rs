@@ -40,6 +40,7 @@ pub(crate) struct Finished<'a> {
     pub(crate) outcome: Outcome,
     pub(crate) status: u16,
     pub(crate) role: Role,
+    pub(crate) gateway: Option<&'a str>,
     pub(crate) scored: Option<Scored<'a>>,
 }
 
@@ -98,6 +99,7 @@ fn one(
         }),
         model_digest: serving.model_digest,
         role: finished.role,
+        gateway: finished.gateway.map(Cow::Borrowed),
     };
     record.encode(out);
 }
@@ -150,7 +152,11 @@ fn fitting(
     const NUMBER: usize = 10;
     let schema = &serving.schema;
     let names: usize = schema.inputs().iter().map(|input| input.name.len() + 2 * NUMBER).sum();
-    let head = 20 * NUMBER + serving.id.len() + serving.model_id.len() + finished.request_id.len();
+    let head = 20 * NUMBER
+        + serving.id.len()
+        + serving.model_id.len()
+        + finished.request_id.len()
+        + finished.gateway.map_or(0, str::len);
     let mut left = max_bytes.saturating_sub(names + head);
     let categories = schema.categories();
     // What takes the place of a private value may be longer than the value.

@@ -49,6 +49,15 @@ impl RequestIds {
         Self { prefix: format!("{bits:016x}-"), next: AtomicU64::new(1) }
     }
 
+    /// The client's id, or the next of ours and what is wrong with the client's.
+    pub(crate) fn of(&self, headers: &HeaderMap) -> (RequestId, Option<Fault>) {
+        match RequestId::of(headers) {
+            Ok(Some(id)) => (id, None),
+            Ok(None) => (self.next(), None),
+            Err(fault) => (self.next(), Some(fault)),
+        }
+    }
+
     pub(crate) fn next(&self) -> RequestId {
         let mut count = self.next.fetch_add(1, Ordering::Relaxed);
         let mut digits = [0u8; 20];

@@ -59,12 +59,18 @@ pub const INLINE_BODY_BYTES: usize = 16 * 1024;
 pub const INLINE_TIME: Duration = Duration::from_millis(2);
 /// Characters in an association id.
 pub const ASSOCIATION_ID_CHARS: usize = 128;
+/// Characters in the value of an actual that is a text.
+pub const ACTUAL_TEXT_CHARS: usize = 256;
+/// Characters in a gateway's name: as many as a host's name has.
+pub const NAME_CHARS: usize = 64;
 /// Bytes in an `X-Request-Id`.
 pub const REQUEST_ID_BYTES: usize = 128;
 
 /// The limits of a gateway.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
+    /// How records name this gateway; the host's name when not given. See [`is_name`].
+    pub name: Option<String>,
     /// Connections open at once; more wait in the kernel's queue.
     pub connections: usize,
     /// From the first byte of a request's head to its last; also the time a new connection has to say anything.
@@ -152,9 +158,16 @@ pub enum RecordClass {
     Durable,
 }
 
+/// Whether a gateway can have this name: 1 to [`NAME_CHARS`] characters, none of them a control character.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= NAME_CHARS && !name.contains(char::is_control)
+}
+
 impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
+            name: None,
             connections: DEFAULT_CONNECTIONS,
             header_time: DEFAULT_HEADER_TIME,
             idle_time: DEFAULT_IDLE_TIME,
@@ -202,6 +215,21 @@ impl Default for DeploymentSettings {
             association_id_column: DEFAULT_ASSOCIATION_ID_COLUMN.to_owned(),
             record_class: RecordClass::Observe,
             privacy: PrivacySettings::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_and_can_be_shown() {
+        for good in ["g", "ward 3, ü", &"ü".repeat(NAME_CHARS)] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", "a\nb", &"g".repeat(NAME_CHARS + 1)] {
+            assert!(!is_name(bad), "{bad:?}");
         }
     }
 }

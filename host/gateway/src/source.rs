@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use hyper::http::uri::PathAndQuery;
 
 use crate::{
-    batch::{Batch, Rows},
+    batch::Batch,
     body::ReadBody,
-    door::Door,
+    door::{Door, Fill},
     fault::{BadRequest, Reason},
     settings::ASSOCIATION_ID_CHARS,
 };
@@ -27,7 +27,7 @@ impl Source {
         }
     }
 
-    pub(crate) fn decode<'b>(&'b self, rows: Rows<'_, 'b>) -> Result<Batch<'b>, BadRequest> {
+    pub(crate) fn decode<'b, F: Fill<'b>>(&'b self, rows: F) -> Result<F::Batch, BadRequest> {
         match self {
             Self::Query(query) => Door::Form.decode(query.query().unwrap_or("").as_bytes(), rows),
             Self::Body(door, body) => door.decode(&body.bytes, rows),

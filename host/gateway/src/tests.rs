@@ -1,5 +1,6 @@
 //! Tests of the whole room over real sockets, with a model and an outbox that do as they are told.
 
+mod actuals;
 mod answers;
 mod connections;
 mod doors;

@@ -166,7 +166,7 @@ async fn what_was_answered_lies_in_the_outbox() {
     let record = Record::decode(payloads[0]).unwrap();
     assert_eq!(record.model_digest, Some(digest.parse().unwrap()));
     assert_eq!((&*record.deployment_id, &*record.model_id), ("diabetes", "ridge-1"));
-    let Payload::Prediction(scored) = record.payload;
+    let Payload::Prediction(scored) = record.payload else { panic!() };
     let rows = scored.rows.unwrap();
     assert_eq!(*rows.predictions, [answer]);
     assert_eq!(rows.association_ids, ["me"]);
@@ -174,7 +174,9 @@ async fn what_was_answered_lies_in_the_outbox() {
         let Values::Numbers(numbers) = &column.values else { panic!("{column:?}") };
         assert_eq!(numbers[..], [value], "{}", column.name);
     }
-    let Payload::Prediction(declined) = Record::decode(payloads[1]).unwrap().payload;
+    let Payload::Prediction(declined) = Record::decode(payloads[1]).unwrap().payload else {
+        panic!()
+    };
     assert_eq!((declined.status, declined.rows), (422, None));
 }
 
@@ -193,7 +195,7 @@ async fn a_large_batch_is_scored_and_recorded_whole() {
     let mut rows = 0;
     for entry in batch.iter() {
         let Entry::Record { payload, .. } = entry else { panic!("{entry:?}") };
-        let Payload::Prediction(part) = Record::decode(payload).unwrap().payload;
+        let Payload::Prediction(part) = Record::decode(payload).unwrap().payload else { panic!() };
         assert_eq!(part.predictions, 10_000);
         rows += part.rows.unwrap().predictions.len();
     }

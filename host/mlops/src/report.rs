@@ -1,129 +1,171 @@
-//! What rollups say: service health, drift and accuracy, as plain values that become JSON.
+//! What the numbers say: service health, drift and accuracy of one deployment, made of its rollups.
 //!
-//! A report is made of what groups came to in hours, and knows nothing of where that is kept. Where it has nothing to say
-//! it says why, rather than zero.
+//! Nothing here reads a database or knows of HTTP: rollups go in, serialisable answers come out, which the REST calls and the
+//! terminal show alike. Times are RFC 3339 in UTC, shares are parts of one, execution times are milliseconds. What cannot
+//! be said is null, with the reason beside it.
 
-pub mod accuracy;
-pub mod drift;
-pub mod health;
+mod accuracy;
+mod drift;
+mod health;
+
+use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::numbers::accuracy::Sums;
-use crate::numbers::{Health, Tally, Usage};
-
-/// An hour, in microseconds: the time that one part spans.
-pub const HOUR_US: i64 = 3_600_000_000;
+pub(crate) use self::accuracy::trained_name;
+pub use self::accuracy::{AccuracyBucket, AccuracyReport, GroupAccuracy, Metric};
+pub use self::drift::{
+    Bin, ColumnDrift, DriftBucket, DriftReport, DriftSettings, IMPORTANT, ROWS_MIN, THRESHOLD,
+};
+pub use self::health::{
+    Clock, ERRORS_RED, ERRORS_YELLOW, ExecutionTime, GroupHealth, HealthBucket, HealthReport,
+    HealthSettings, REQUESTS_MIN, Totals, Usage,
+};
+use crate::numbers::{Bins, Tally};
+use crate::rollup::{GroupKey, HOUR_US, Rollup};
 
 /// What one group came to in one hour.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
-    /// When the hour begins, in microseconds since 1970.
-    pub start_us: i64,
-    /// Whose records they are.
-    pub group: Group<'a>,
-    /// The number of the plan that the tallies were counted with.
-    pub plan: Option<u32>,
-    /// How requests went.
-    pub health: &'a Health,
-    /// What became of rows.
-    pub usage: &'a Usage,
-    /// The features, in the order of the plan.
-    pub features: &'a [Tally],
-    /// The predictions.
-    pub predicted: Option<&'a Tally>,
-    /// Predictions with their actuals.
-    pub accuracy: &'a Sums,
+    /// The group.
+    pub group: &'a GroupKey,
+    /// The hour's begin, microseconds since 1970.
+    pub hour_us: i64,
+    /// The numbers.
+    pub rollup: &'a Rollup,
 }
 
-/// Whose records are counted together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// The training data of a package, as rows are compared with it.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The number of its bins; rows that were counted with others cannot be compared.
+    pub plan: u32,
+    /// The features, in the order of the rollups.
+    pub features: Vec<Column>,
+    /// The model's predictions on the training data.
+    pub predictions: Option<Column>,
+    /// Metrics of the model by the trainer's names: `cv_rmse` was estimated on rows that it had not seen, `training_rmse` on
+    /// those it had.
+    pub metrics: BTreeMap<String, f64>,
+}
+
+/// One column of the training data.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Where values go.
+    pub bins: Bins,
+    /// How many training rows went where.
+    pub tally: Tally,
+    /// How much the model depends on it, 0 to 1.
+    pub importance: f64,
+}
+
+/// How long the pieces are into which a window is cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BucketSize {
+    /// An hour.
+    #[default]
+    Hour,
+    /// A day of UTC.
+    Day,
+}
+
+impl BucketSize {
+    /// Its name in a query.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    /// The size with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Hour, Self::Day].into_iter().find(|size| size.name() == name)
+    }
+
+    /// Where the bucket begins that an hour lies in.
+    fn start(self, hour_us: i64) -> i64 {
+        let length = match self {
+            Self::Hour => HOUR_US,
+            Self::Day => 24 * HOUR_US,
+        };
+        hour_us.div_euclid(length) * length
+    }
+}
+
+/// What a verdict is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Group<'a> {
-    /// The model's id.
-    pub model_id: &'a str,
-    /// The package, `sha256:<hex>`, where records name it.
-    pub model_digest: Option<&'a str>,
-    /// `canary` or `challenger`; none for the champion.
-    #[serde(serialize_with = "role")]
-    pub role: Option<&'a str>,
-    /// The gateway that answered, where records name it.
-    pub gateway: Option<&'a str>,
+pub enum Status {
+    /// Nothing to do.
+    Green,
+    /// Worth a look.
+    Yellow,
+    /// Something is wrong.
+    Red,
+    /// Too few rows for a verdict.
+    NotEnoughData,
+    /// There is no training data to compare with.
+    NoBaseline,
 }
 
-impl Group<'_> {
-    /// Whether callers got its answers. A challenger scores what others answer, and would count every request twice.
-    #[must_use]
-    pub fn answers(&self) -> bool {
-        self.role != Some(CHALLENGER)
-    }
-
-    /// The role by its name.
-    #[must_use]
-    pub fn role_name(&self) -> &str {
-        self.role.unwrap_or(CHAMPION)
-    }
-}
-
-const CHAMPION: &str = "champion";
-const CHALLENGER: &str = "challenger";
-
-fn role<S: Serializer>(role: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(role.unwrap_or(CHAMPION))
-}
-
-/// A moment, in microseconds since 1970. In JSON it is a text of RFC 3339.
+/// A moment as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub i64);
 
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(moment) => serializer.collect_str(&moment),
-            Err(_) => serializer.serialize_none(),
-        }
+        // What no calendar has is shown as its last day.
+        let end = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        serializer.collect_str(&jiff::Timestamp::from_microsecond(self.0).unwrap_or(end))
     }
 }
 
-/// A stretch of time, from its first moment up to, but not including, its end.
+/// The stretch that a report is about: from the first hour on, up to the second moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Window {
-    /// Its first moment.
+    /// Its begin.
     pub start: Moment,
-    /// Its end.
+    /// Its end, which is not in it.
     pub end: Moment,
 }
 
 impl Window {
     /// Whether an hour begins in it.
-    #[must_use]
-    pub fn has(&self, start_us: i64) -> bool {
-        (self.start.0..self.end.0).contains(&start_us)
-    }
-
-    /// The bucket of this width that an hour falls into. Buckets start at multiples of their width since 1970; widths are
-    /// whole hours.
-    fn bucket(start_us: i64, width_us: i64) -> Moment {
-        let width_us = width_us.max(HOUR_US);
-        Moment(start_us.div_euclid(width_us).saturating_mul(width_us))
+    pub fn has(&self, hour_us: i64) -> bool {
+        (self.start.0.div_euclid(HOUR_US) * HOUR_US..self.end.0).contains(&hour_us)
     }
 }
 
-/// What a light would show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Status {
-    /// All is well.
-    Green,
-    /// Somebody should look at it.
-    Yellow,
-    /// Somebody must.
-    Red,
-    /// Too few rows or requests to say.
-    NotEnoughData,
-    /// There is nothing to compare with.
-    NoBaseline,
+/// Rollups by bucket, merged.
+fn buckets<'a>(parts: impl Iterator<Item = Part<'a>>, size: BucketSize) -> BTreeMap<i64, Rollup> {
+    let mut buckets = BTreeMap::<i64, Rollup>::new();
+    for part in parts {
+        buckets
+            .entry(size.start(part.hour_us))
+            .and_modify(|sum| sum.merge(part.rollup))
+            .or_insert_with(|| part.rollup.clone());
+    }
+    buckets
+}
+
+/// All of these rollups together; none of none.
+fn merged<'a>(rollups: impl Iterator<Item = &'a Rollup>) -> Option<Rollup> {
+    rollups.fold(None, |sum: Option<Rollup>, rollup| match sum {
+        None => Some(rollup.clone()),
+        Some(mut sum) => {
+            sum.merge(rollup);
+            Some(sum)
+        }
+    })
+}
+
+/// A part of a whole; none of nothing.
+fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 #[cfg(test)]

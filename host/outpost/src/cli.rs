@@ -1,11 +1,20 @@
 //! The command line: names, meanings, defaults. What a command does lives in `command/`.
 
+mod agent;
+mod mlops;
 mod operate;
+mod up;
 
+pub(crate) use agent::Agent;
+pub(crate) use mlops::{
+    AccuracyView, Bucket, Distance, DriftView, Part, Server, StatusView, Stretch, View,
+};
 pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
     RemoveChallenger, Sent, ShareOrAbort, Status,
 };
+
+pub(crate) use up::Up;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -32,8 +41,15 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Run gateway, monitoring agent and MLOps server in one process, on files alone
+    Up(Up),
+    /// Read monitoring records from channels and report them to the MLOps server
+    #[command(version)]
+    Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),
+    /// Look at the numbers of an MLOps server
+    Mlops(Mlops),
     /// Make a key pair for signing model packages
     Keygen(Keygen),
     /// Sign a model package
@@ -43,9 +59,18 @@ pub(crate) enum Command {
     /// Look into an outbox, give its records out, put it right
     #[command(subcommand)]
     Spool(Spool),
+    /// Ask a gateway, an agent or a server whether it lives; exit code 69 when it does not say so
+    Health(Health),
     /// Compile a package within limits, as `outpost serve` asks on standard input
     #[command(hide = true)]
     CompilePackage,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Mlops {
+    #[command(subcommand)]
+    pub(crate) view: Option<View>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -228,6 +253,13 @@ pub(crate) struct Verify {
     /// A public key that is trusted (repeatable)
     #[arg(long, value_name = "FILE", default_value = "outpost.pub")]
     pub(crate) key: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Health {
+    /// What to ask
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:9091/healthz")]
+    pub(crate) url: hyper::Uri,
 }
 
 #[derive(Debug, Args)]

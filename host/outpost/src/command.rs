@@ -1,9 +1,12 @@
 //! One file a command.
 
+mod agent;
 mod check;
 mod compile;
+mod health;
 mod inspect;
 mod keys;
+mod mlops;
 mod operate;
 mod rows;
 mod score;
@@ -11,6 +14,7 @@ mod seal;
 mod serve;
 mod spool;
 mod train;
+mod up;
 
 use crate::cli::Command;
 use crate::error::CliError;
@@ -25,11 +29,15 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(&args),
         Command::Seal(args) => seal::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Agent(args) => agent::run(&args),
         Command::Operate(command) => operate::run(&command),
+        Command::Up(args) => up::run(&args),
+        Command::Mlops(args) => mlops::run(&args),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),
         Command::Verify(args) => keys::verify(&args),
         Command::Spool(command) => spool::run(&command),
+        Command::Health(args) => health::run(&args),
         Command::CompilePackage => compile::run(),
     }
 }

@@ -15,6 +15,7 @@ use ::admin::AdminSettings;
 use deployments::Deployment;
 use engine::{CompileLimits, EngineSettings, LimitSettings, Mode};
 use gateway::fleet::Trust;
+use gateway::settings::{NAME_CHARS, is_name};
 use gateway::{DeploymentSettings, FleetSettings, GatewaySettings};
 use serde::{Deserialize, Serialize};
 use spool::{NamedChannel, OutboxSettings, WhenFull};
@@ -82,6 +83,7 @@ struct Raw {
     deployments: Vec<toml::Table>,
     log: Log,
     deployment: Deployment,
+    gateway: Gateway,
     fleet: fleet::Fleet,
     admin: admin::Admin,
     http: Http,
@@ -97,6 +99,12 @@ struct Raw {
 pub(crate) struct Log {
     pub(crate) filter: String,
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Gateway {
+    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -181,7 +189,7 @@ impl Config {
 
 fn prove(raw: Raw, channels: Vec<NamedChannel>) -> Result<Config, CliError> {
     let named = deployments::named(&raw.deployment, &raw.deployments, &raw.engine)?;
-    let gateway = raw.http.settings();
+    let gateway = GatewaySettings { name: raw.gateway.proven()?, ..raw.http.settings() };
     let admin = raw.admin.settings(gateway.grace)?;
     if named.is_empty() && raw.fleet.models.is_none() && admin.is_none() {
         return Err(CliError::Usage(
@@ -221,9 +229,21 @@ fn choose<T: Clone>(key: &str, given: &str, words: &[(&str, T)]) -> Result<T, Cl
     })
 }
 
+impl Gateway {
+    fn proven(self) -> Result<Option<String>, CliError> {
+        if self.name.as_deref().is_none_or(is_name) {
+            return Ok(self.name);
+        }
+        Err(CliError::Usage(format!(
+            "gateway.name must be 1 to {NAME_CHARS} characters, none of them a control character; without it the host's name is taken"
+        )))
+    }
+}
+
 impl Http {
     fn settings(&self) -> GatewaySettings {
         GatewaySettings {
+            name: None,
             connections: self.connections_max,
             header_time: Duration::from_millis(self.header_time_max),
             idle_time: Duration::from_millis(self.idle_time_max),

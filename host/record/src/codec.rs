@@ -1,12 +1,12 @@
 //! The compact form of a record, as it lies in the outbox.
 //!
-//! One byte for the form (2), then [postcard](https://postcard.jamesmunns.com) of [`Record`]: varints for lengths
+//! One byte for the form (3), then [postcard](https://postcard.jamesmunns.com) of [`Record`]: varints for lengths
 //! and integers, eight little-endian bytes for a number, UTF-8 for a text, the place in the list for an enum. It
 //! carries no field names, so the order of fields and of enum cases in `model.rs` is the format: a change there is
-//! form 3 and new golden bytes beside the old ones.
+//! form 4 and new golden bytes beside the old ones. A new kind of payload at the end of its list is no new form.
 //!
-//! Form 1 ends with the payload: it names no package and no role. It is still read, because an outbox may hold
-//! records of the version before, and never written.
+//! Form 1 ends with the payload: it names no package and no role. Form 2 ends with the role: it names no gateway. Both are
+//! still read, because an outbox may hold records of the versions before, and never written.
 //!
 //! Reading trusts nothing: a damaged record, one with bytes left over, or one whose columns differ in length is an
 //! error, so that whoever renders it may index freely.
@@ -16,11 +16,12 @@ use std::borrow::Cow;
 use postcard::ser_flavors::Flavor;
 use serde::Deserialize;
 
-use crate::{Payload, Record, Role, Rows, Values};
+use crate::{ModelDigest, Payload, Record, Role, Rows, Values};
 
 /// The form that this version writes.
-const FORM: u8 = 2;
-/// The form that the version before wrote.
+const FORM: u8 = 3;
+/// The forms that the versions before wrote.
+const FORM_2: u8 = 2;
 const FORM_1: u8 = 1;
 
 /// A record that cannot be read.
@@ -30,7 +31,7 @@ pub enum DecodeError {
     #[error("read a record: it is empty")]
     Empty,
     /// Written by another version of this program.
-    #[error("read a record: it has form {0}, this program reads forms {FORM_1} and {FORM}")]
+    #[error("read a record: it has form {0}, this program reads forms {FORM_1} to {FORM}")]
     Form(u8),
     /// Not a record.
     #[error("read a record: it is damaged")]
@@ -59,6 +60,10 @@ struct Form1<'a>(
     #[serde(borrow)] Payload<'a>,
 );
 
+/// What a record of form 2 holds.
+#[derive(Deserialize)]
+struct Form2<'a>(#[serde(borrow)] Form1<'a>, Option<ModelDigest>, Role);
+
 /// Lets postcard write at the end of a buffer that the caller keeps and reuses.
 struct Append<'a>(&'a mut Vec<u8>);
 
@@ -75,6 +80,8 @@ impl<'a> Record<'a> {
         let (&form, body) = bytes.split_first().ok_or(DecodeError::Empty)?;
         let (record, rest): (Record<'a>, _) = match form {
             FORM => postcard::take_from_bytes(body),
+            FORM_2 => postcard::take_from_bytes::<Form2<'a>>(body)
+                .map(|(record, rest)| (record.into(), rest)),
             FORM_1 => postcard::take_from_bytes::<Form1<'a>>(body)
                 .map(|(record, rest)| (record.into(), rest)),
             _other => return Err(DecodeError::Form(form)),
@@ -83,16 +90,23 @@ impl<'a> Record<'a> {
         if !rest.is_empty() {
             return Err(DecodeError::LeftOver(rest.len()));
         }
-        let Payload::Prediction(prediction) = &record.payload;
-        prediction.rows.as_ref().map_or(Ok(()), Rows::check_even)?;
+        if let Payload::Prediction(prediction) = &record.payload {
+            prediction.rows.as_ref().map_or(Ok(()), Rows::check_even)?;
+        }
         Ok(record)
     }
 }
 
 impl<'a> From<Form1<'a>> for Record<'a> {
     fn from(Form1(deployment_id, model_id, timestamp_us, payload): Form1<'a>) -> Self {
-        let (model_digest, role) = (None, Role::Champion);
-        Self { deployment_id, model_id, timestamp_us, payload, model_digest, role }
+        let (model_digest, role, gateway) = (None, Role::Champion, None);
+        Self { deployment_id, model_id, timestamp_us, payload, model_digest, role, gateway }
+    }
+}
+
+impl<'a> From<Form2<'a>> for Record<'a> {
+    fn from(Form2(record, model_digest, role): Form2<'a>) -> Self {
+        Self { model_digest, role, ..record.into() }
     }
 }
 

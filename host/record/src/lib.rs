@@ -11,4 +11,7 @@ pub mod wire;
 
 pub use codec::DecodeError;
 pub use digest::{ModelDigest, NoDigest};
-pub use model::{Column, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
+pub use model::{
+    Actual, ActualValue, ActualsRecord, Column, Outcome, Payload, PredictionRecord, Record, Role,
+    Rows, Values,
+};

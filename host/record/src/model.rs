@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use crate::ModelDigest;
 
-/// The monitoring record of one request (or, later, of one actual, event or metric).
+/// The monitoring record of one request: for predictions, or with outcomes that became known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
     /// The deployment that the record belongs to. Never empty: readers of the wire form die of null.
@@ -23,6 +23,9 @@ pub struct Record<'a> {
     pub model_digest: Option<ModelDigest>,
     /// The part that this package plays in its deployment.
     pub role: Role,
+    /// The gateway that the record comes from; none in records of forms 1 and 2, and where it has no name. It is in the
+    /// record, not with the channel, so that a message sent again after the gateway got another name has the same bytes.
+    pub gateway: Option<Cow<'a, str>>,
 }
 
 /// The part that a package plays in its deployment. New roles are added at the end: the place in this list is the
@@ -57,6 +60,9 @@ pub enum Payload<'a> {
     /// A request for predictions, whatever came of it.
     #[serde(borrow)]
     Prediction(PredictionRecord<'a>),
+    /// Outcomes that became known.
+    #[serde(borrow)]
+    Actuals(ActualsRecord<'a>),
 }
 
 /// A request for predictions, whatever came of it.
@@ -121,4 +127,42 @@ pub enum Values<'a> {
     Numbers(Cow<'a, [f64]>),
     /// Levels as the caller wrote them, known to the model or not; none is a missing value.
     Texts(Vec<Option<Cow<'a, str>>>),
+}
+
+/// Outcomes that became known, as one request told them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActualsRecord<'a> {
+    /// The request's id: the client's `X-Request-Id`, or ours.
+    #[serde(borrow)]
+    pub request_id: Cow<'a, str>,
+    /// A request with too many actuals for one record leaves several; this counts them from 0.
+    pub part: u32,
+    /// The outcomes, in the order of the request.
+    pub actuals: Vec<Actual<'a>>,
+}
+
+/// An outcome that became known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Actual<'a> {
+    /// The association id of the prediction that it belongs to.
+    #[serde(borrow)]
+    pub association_id: Cow<'a, str>,
+    /// What came of it.
+    #[serde(borrow)]
+    pub value: ActualValue<'a>,
+    /// Whether somebody acted on the prediction, where that was said.
+    pub acted_on: Option<bool>,
+    /// When it was so: microseconds since 1970; none where nobody said, and then it is the record's time.
+    pub timestamp_us: Option<i64>,
+}
+
+/// The value of an outcome.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActualValue<'a> {
+    /// A finite number.
+    Number(f64),
+    /// A label.
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
 }

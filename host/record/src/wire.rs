@@ -6,24 +6,27 @@
 //! A message is one JSON object `{"header": {…}, "data": "…"}`, where `data` is itself JSON *in a string*. A record
 //! becomes
 //!
-//! 1. one `DEPLOYMENT_STATS` message, unless it is a later part of a request that was cut in parts, so that no
+//! 1. for a request for predictions, one `DEPLOYMENT_STATS` message, unless it is a later part of a request that was cut in parts, so that no
 //!    request is counted twice;
 //! 2. one `PREDICTIONS_DATA` message for each piece of its rows. The channel says how large a piece may be, in rows
 //!    and in bytes; a piece that is over the bytes is halved, down to a single row, which is given out whatever
-//!    its size. All pieces carry the request's timestamp; readers join nothing else.
+//!    its size. All pieces carry the request's timestamp; readers join nothing else;
+//! 3. for a request with actuals, one `ACTUALS_DATA` message for each piece of them, cut in the same way. An actual
+//!    without a time of its own has the record's, so that of two for one prediction the later one is known.
 //!
 //! Readers reject `NaN`, so a missing value is `null`, and so is a prediction that is not finite. A row is never
 //! left out for it.
 //!
-//! The header names the package that gave the numbers, and the part it plays, in two keys of our own: `modelDigest`
-//! (`sha256:<hex>`) and `role` (`canary` or `challenger`; without it the champion). They are in the header because
+//! The header names the package that gave the numbers, the part it plays, and the gateway, in three keys of our own:
+//! `modelDigest` (`sha256:<hex>`), `role` (`canary` or `challenger`; without it the champion) and `gateway`. They are in the header because
 //! readers let unknown keys of the header pass, and drop those of a payload. They are left out where nothing is known.
 //!
 //! Sent twice with the same limits, a record gives the same bytes: the header's id is a version 5 UUID in the
 //! namespace of the store, made of the sequence number (64 bits) and of which rows the message holds: the first one
-//! and how many (32 bits each, all big-endian). Naming the rows, not the piece's place, keeps a reader that drops
+//! and how many (32 bits each, all big-endian), and for actuals one byte more, the number of `ACTUALS_DATA`. Naming the rows, not the piece's place, keeps a reader that drops
 //! repeats from losing rows when the limits have changed between two tries.
 
+mod actuals;
 pub mod binary;
 mod data_type;
 pub mod read;
@@ -37,14 +40,21 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use uuid::Uuid;
 
+use self::actuals::ActualsData;
 pub use self::data_type::DataType;
 pub use self::timestamp::{Moment, Timestamp};
-use crate::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
+use crate::{
+    Actual, ActualsRecord, Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role,
+    Rows, Values,
+};
 
 /// What the envelope calls the program that wrote it.
 const LANGUAGE: &str = "rust";
 /// The version of the envelope.
 const ENVELOPE_VERSION: u8 = 2;
+
+/// What sets the ids of messages with actuals apart: the number of their kind, see [`DataType::number`].
+const ACTUALS_NUMBER: u8 = 9;
 
 /// The name of a record that never changes: which store gave it which number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +107,8 @@ struct Header<'a> {
     model_digest: Option<ModelDigest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<Role>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -140,14 +152,18 @@ struct Renderer<'a> {
 pub fn messages(record: &Record<'_>, id: RecordId, limits: Limits) -> Vec<Message> {
     let timestamp = timestamp(record.timestamp_us);
     let mut renderer = Renderer { record, id, limits, timestamp, out: Vec::new() };
-    let Payload::Prediction(prediction) = &record.payload;
-    if prediction.part == 0 {
-        renderer.stats(prediction);
-    }
-    if let Some(rows) = &prediction.rows {
-        let mut first = 0;
-        while first < rows.predictions.len() {
-            first = renderer.piece(rows, first);
+    match &record.payload {
+        Payload::Prediction(prediction) => {
+            if prediction.part == 0 {
+                renderer.stats(prediction);
+            }
+            if let Some(rows) = &prediction.rows {
+                renderer
+                    .pieces(rows.predictions.len(), |renderer, range| renderer.rows(rows, range));
+            }
+        }
+        Payload::Actuals(ActualsRecord { actuals, .. }) => {
+            renderer.pieces(actuals.len(), |renderer, range| renderer.actuals(actuals, range));
         }
     }
     renderer.out
@@ -177,34 +193,44 @@ impl Renderer<'_> {
         self.out.push(body);
     }
 
-    /// Adds the piece that starts at `first`, as large as the limits allow. Returns where the next one starts.
-    fn piece(&mut self, rows: &Rows<'_>, first: usize) -> usize {
-        let mut count = self.limits.rows.get().min(rows.predictions.len() - first);
-        loop {
-            let range = first..first + count;
-            let message = self.envelope(
-                DataType::PredictionsData,
-                range.clone(),
-                &PredictionsData {
-                    timestamp: &self.timestamp,
-                    model_id: &self.record.model_id,
-                    features: Features { columns: &rows.columns, rows: range.clone() },
-                    predictions: &rows.predictions[range.clone()],
-                    association_ids: &rows.association_ids[range],
-                },
-            );
-            if message.body.len() <= self.limits.bytes || count == 1 {
-                self.out.push(message);
-                return first + count;
+    /// Adds all `rows` in pieces as large as the limits allow.
+    fn pieces(&mut self, rows: usize, render: impl Fn(&Self, Range<usize>) -> Message) {
+        let mut first = 0;
+        while first < rows {
+            let mut count = self.limits.rows.get().min(rows - first);
+            loop {
+                let message = render(self, first..first + count);
+                if message.body.len() <= self.limits.bytes || count == 1 {
+                    self.out.push(message);
+                    break;
+                }
+                count = count.div_ceil(2);
+                // The next piece starts with what fitted, so that wide rows are not rendered over and over.
+                self.limits.rows = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
             }
-            count = count.div_ceil(2);
-            // The next piece starts with what fitted, so that wide rows are not rendered over and over.
-            self.limits.rows = NonZeroUsize::new(count).unwrap_or(NonZeroUsize::MIN);
+            first += count;
         }
     }
 
+    fn rows(&self, rows: &Rows<'_>, range: Range<usize>) -> Message {
+        let data = PredictionsData {
+            timestamp: &self.timestamp,
+            model_id: &self.record.model_id,
+            features: Features { columns: &rows.columns, rows: range.clone() },
+            predictions: &rows.predictions[range.clone()],
+            association_ids: &rows.association_ids[range.clone()],
+        };
+        self.envelope(DataType::PredictionsData, range, &data)
+    }
+
+    fn actuals(&self, actuals: &[Actual<'_>], range: Range<usize>) -> Message {
+        let data =
+            ActualsData::new(&actuals[range.clone()], &self.timestamp, &self.record.model_id);
+        self.envelope(DataType::ActualsData, range, &data)
+    }
+
     fn envelope(&self, data_type: DataType, rows: Range<usize>, data: &impl Serialize) -> Message {
-        let id = message_id(self.id, rows);
+        let id = message_id(self.id, data_type, rows);
         let data = serde_json::to_string(data).expect("texts and numbers are always JSON");
         let envelope = Envelope {
             header: Header {
@@ -219,6 +245,7 @@ impl Renderer<'_> {
                 reserved: "",
                 model_digest: self.record.model_digest,
                 role: Some(self.record.role).filter(|role| *role != Role::Champion),
+                gateway: self.record.gateway.as_deref(),
             },
             data: &data,
         };
@@ -228,13 +255,15 @@ impl Renderer<'_> {
     }
 }
 
-/// The id of the message with these rows of a record; no rows for the message about the request.
-fn message_id(id: RecordId, rows: Range<usize>) -> Uuid {
-    let mut name = [0; 16];
+/// The id of the message with these rows or actuals of a record; no rows for the message about the request.
+fn message_id(id: RecordId, data_type: DataType, rows: Range<usize>) -> Uuid {
+    let mut name = [0; 17];
     name[..8].copy_from_slice(&id.seq.to_be_bytes());
     name[8..12].copy_from_slice(&(rows.start as u32).to_be_bytes());
-    name[12..].copy_from_slice(&(rows.len() as u32).to_be_bytes());
-    Uuid::new_v5(&id.store, &name)
+    name[12..16].copy_from_slice(&(rows.len() as u32).to_be_bytes());
+    name[16] = ACTUALS_NUMBER;
+    let length = if data_type == DataType::ActualsData { 17 } else { 16 };
+    Uuid::new_v5(&id.store, &name[..length])
 }
 
 impl Serialize for Features<'_> {

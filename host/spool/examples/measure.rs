@@ -35,6 +35,7 @@ fn record() -> Record<'static> {
         }),
         model_digest: Some(ModelDigest([0x5a; 32])),
         role: Role::Champion,
+        gateway: None,
     }
 }
 

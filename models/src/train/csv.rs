@@ -24,10 +24,8 @@ use super::{
     nearest::nearest,
     table::{Table, TableColumn},
 };
-use crate::schema::Kind;
+use crate::schema::{Kind, MISSING};
 
-/// What stands for a missing value.
-pub const MISSING: [&str; 9] = ["", "NA", "N/A", "NaN", "nan", "NAN", "null", "NULL", "Null"];
 /// The largest magnitude of a number, so that squares and sums of training stay finite.
 pub const NUMBER_MAX: f64 = 1e100;
 /// The most columns of a file.

@@ -1,6 +1,6 @@
 //! The public monitoring agent reads our records and tells a server of them as it does of the public library's own.
 //!
-//! The same predictions go four ways: from the gateway to files, to Kafka and to RabbitMQ, and from the public library to
+//! The same predictions and outcomes go four ways: from the gateway to files, to Kafka and to RabbitMQ, and from the public library to
 //! files. The agent reads all four and posts; what it posts is equal but for what must differ, times and the order of
 //! arrival.
 
@@ -26,7 +26,11 @@ struct Request {
     rows: Vec<Value>,
     ids: Vec<String>,
     predictions: Vec<f64>,
+    actuals: Vec<f64>,
 }
+
+/// When the outcomes became known.
+const WHEN: &str = "2024-05-06T07:08:09.123Z";
 
 /// Requests of one row and of many; each row is a little different.
 fn requests() -> Vec<Request> {
@@ -40,6 +44,7 @@ fn requests() -> Vec<Request> {
     };
     let request = |numbers: std::ops::Range<usize>| Request {
         ids: numbers.clone().map(|number| format!("visit-{number}")).collect(),
+        actuals: numbers.clone().map(|number| 150.5 + number as f64).collect(),
         rows: numbers.map(row).collect(),
         predictions: Vec::new(),
     };
@@ -60,6 +65,12 @@ fn ask(serve: Serve, deployment: &str, requests: &mut [Request]) {
         let headers = [("Content-Type", "application/json")];
         let answer = gateway.client().send("POST", "/predict", &headers, &body).unwrap();
         request.predictions = answer.predictions();
+        let actuals = request.ids.iter().zip(&request.actuals).map(|(id, actual)| {
+            json!({"associationId": id, "actualValue": actual, "timestamp": WHEN, "wasActedOn": true})
+        });
+        let body = Value::Array(actuals.collect()).to_string();
+        let answer = gateway.client().send("POST", "/actuals", &headers, &body).unwrap();
+        assert_eq!(answer.json()["accepted"], request.ids.len(), "{answer:?}");
     }
     gateway.wait_for("spool_channel_waiting_records", |records| records == 0.0);
 }
@@ -67,21 +78,31 @@ fn ask(serve: Serve, deployment: &str, requests: &mut [Request]) {
 /// Lets the library report the same.
 fn report(python: &Path, spool: &Path, requests: &[Request]) {
     let requests = requests.iter().map(|request| {
-        json!({"rows": request.rows, "ids": request.ids, "predictions": request.predictions})
+        json!({
+            "rows": request.rows,
+            "ids": request.ids,
+            "predictions": request.predictions,
+            "actuals": request.actuals,
+        })
     });
     let requests = Value::Array(requests.collect()).to_string();
     let mut library = Command::new(python);
-    library.arg(root().join("tests/python/report.py")).arg(spool).args([LIBRARY, MODEL]);
+    library
+        .arg(root().join("tests/python/report.py"))
+        .args([LIBRARY, MODEL, "filesystem"])
+        .arg(spool);
     let mut library = library.stdin(Stdio::piped()).spawn().unwrap();
     library.stdin.take().unwrap().write_all(requests.as_bytes()).unwrap();
     assert!(library.wait().unwrap().success());
 }
 
-/// What a server was told of a deployment, without what must differ: rows by association id, stats as a sorted list.
+/// What a server was told of a deployment, without what must differ: rows and actuals by association id, stats as a
+/// sorted list.
 #[derive(Debug, Default, PartialEq)]
 struct Told {
     rows: BTreeMap<String, Value>,
     stats: Vec<String>,
+    actuals: BTreeMap<String, Value>,
 }
 
 fn told(calls: &[Call], deployment: &str) -> Told {
@@ -94,6 +115,11 @@ fn told(calls: &[Call], deployment: &str) -> Told {
         let data = head.as_object_mut().unwrap().remove("data").unwrap();
         for item in data.as_array().unwrap() {
             let mut item = item.as_object().unwrap().clone();
+            if what == "actuals/fromJSON/" {
+                let id = item["associationId"].as_str().unwrap().to_owned();
+                told.actuals.insert(id, Value::Object(item));
+                continue;
+            }
             assert!(item.remove("timestamp").unwrap().is_string());
             match what {
                 "predictionRequests/fromJSON/" => {
@@ -157,10 +183,14 @@ fn the_public_agent_tells_of_our_records_as_of_the_librarys_own() {
     let [library, files, topic, queue] = wait_until("what the agent has to tell", || {
         let calls = server.calls();
         let all = [LIBRARY, FILES, KAFKA, RABBITMQ].map(|deployment| told(&calls, deployment));
-        let whole = |told: &Told| told.rows.len() == rows && told.stats.len() == requests.len();
+        let whole = |told: &Told| {
+            let known = told.rows.len() == rows && told.actuals.len() == rows;
+            known && told.stats.len() == requests.len()
+        };
         all.iter().all(whole).then_some(all)
     });
     assert_eq!(library.rows["visit-0"]["prediction"], requests[0].predictions[0]);
+    assert_eq!(library.actuals["visit-0"]["actualValue"], 150.5);
     assert_eq!(files, library);
     assert_eq!(topic, library);
     assert_eq!(queue, library);

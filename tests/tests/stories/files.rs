@@ -39,11 +39,22 @@ fn every_request_becomes_records_that_the_public_library_reads() {
     let folder = tempfile::tempdir().unwrap();
     let spool = folder.path().join("spool");
     let serve = Serve::ridge(&folder.path().join("outbox")).to_files(&spool);
+    let serve = serve.settings("[gateway]\nname = \"ward 3\"");
     let gateway = serve.with(&["--deployment-id", "ward"]).start();
     assert_eq!(gateway.predict(&format!("{README_ROW}&associationId=visit-1")).status, 200);
     assert_eq!(gateway.predict("age=thirty").status, 400);
-    let records = records(&spool, 3);
+    let told = gateway.tell("associationId=visit-1&actualValue=151");
+    assert_eq!((told.status, &told.json()["accepted"]), (200, &1.into()));
+    let records = records(&spool, 4);
     check(&records, "ward");
+    let actuals: Vec<_> = records.iter().filter(|it| it.is("ACTUALS_DATA")).collect();
+    let [actuals] = actuals[..] else { panic!("{records:#?}") };
+    let actual = &actuals.data["actualsList"][0];
+    assert_eq!(
+        (&actual["associationId"], &actual["actualValue"]),
+        (&"visit-1".into(), &151.0.into())
+    );
+    assert!(records.iter().all(|it| it.gateway.as_deref() == Some("ward 3")), "{records:#?}");
     assert_eq!(spool_files(&spool).len(), 1);
     drop(gateway);
     let folder = spool.to_str().unwrap();

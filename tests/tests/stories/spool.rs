@@ -77,13 +77,16 @@ fn an_outbox_is_seen_while_a_gateway_runs_on_it() {
     assert!(raw["id"].as_str().unwrap().ends_with("/1"), "{raw}");
     let rows = &raw["record"]["payload"]["Prediction"]["rows"];
     assert_eq!(rows["association_ids"][0], "visit-1", "{raw}");
-    // Package and role are in our own form and in what is sent.
+    // Package, role and gateway are in our own form and in what is sent. Nobody has named this one.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(raw["record"]["gateway"], host.trim(), "{raw}");
     let digest = &raw["record"]["model_digest"];
     assert!(digest.as_str().is_some_and(|text| text.starts_with("sha256:")), "{raw}");
     assert_eq!(raw["record"]["role"], "champion", "{raw}");
     for line in waiting.out.lines() {
         let header = serde_json::from_str::<Value>(line).unwrap()["header"].take();
         assert_eq!((&header["modelDigest"], &header["role"]), (digest, &Value::Null), "{header}");
+        assert_eq!(header["gateway"], host.trim(), "{header}");
     }
 
     spool("export", &outbox, &["--channel", "kafak"]).failed(64, &["kafak", "filesystem, kafka"]);

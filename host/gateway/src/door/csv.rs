@@ -3,12 +3,11 @@
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 
 use crate::{
-    batch::{Batch, Rows},
+    door::Fill,
     fault::{BadRequest, Reason},
-    schema::Slot,
 };
 
-pub(crate) fn decode<'b>(text: &'b [u8], mut rows: Rows<'_, 'b>) -> Result<Batch<'b>, BadRequest> {
+pub(crate) fn decode<'b, F: Fill<'b>>(text: &'b [u8], mut rows: F) -> Result<F::Batch, BadRequest> {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     // The reader skips empty lines, so the header is whatever comes first.
     let mut reader = ReaderBuilder::new().has_headers(false).from_reader(text);
@@ -17,11 +16,10 @@ pub(crate) fn decode<'b>(text: &'b [u8], mut rows: Rows<'_, 'b>) -> Result<Batch
         return rows.finish();
     }
     let columns = header(&record, &mut rows)?;
-    let features = columns.iter().filter(|slot| matches!(slot, Some(Slot::Feature(_)))).count();
+    rows.gives(&columns);
     rows.number();
     while reader.read_byte_record(&mut record).map_err(fault)? {
         rows.begin()?;
-        rows.gives(features);
         for (value, slot) in record.iter().zip(&columns) {
             let Some(slot) = *slot else { continue };
             let Ok(value) = str::from_utf8(value) else {
@@ -34,7 +32,10 @@ pub(crate) fn decode<'b>(text: &'b [u8], mut rows: Rows<'_, 'b>) -> Result<Batch
     rows.finish()
 }
 
-fn header(record: &ByteRecord, rows: &mut Rows<'_, '_>) -> Result<Vec<Option<Slot>>, BadRequest> {
+fn header<'b, F: Fill<'b>>(
+    record: &ByteRecord,
+    rows: &mut F,
+) -> Result<Vec<Option<F::Slot>>, BadRequest> {
     let mut columns = Vec::with_capacity(record.len());
     for name in record {
         let Ok(name) = str::from_utf8(name) else { return Err(rows.plain(Reason::NotUtf8)) };

@@ -6,11 +6,11 @@
 use std::{borrow::Cow, ops::Range};
 
 use crate::{
-    batch::{Batch, Rows},
+    door::Fill,
     fault::{BadRequest, Reason},
 };
 
-pub(crate) fn decode<'b>(text: &'b [u8], mut rows: Rows<'_, 'b>) -> Result<Batch<'b>, BadRequest> {
+pub(crate) fn decode<'b, F: Fill<'b>>(text: &'b [u8], mut rows: F) -> Result<F::Batch, BadRequest> {
     if let Some(b'{' | b'[') = text.trim_ascii_start().first() {
         return Err(BadRequest::new(Reason::JsonAsForm));
     }

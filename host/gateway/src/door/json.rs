@@ -8,12 +8,11 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::{
-    batch::{Batch, Rows},
+    door::Fill,
     fault::{BadRequest, Reason},
-    schema::Slot,
 };
 
-pub(crate) fn decode<'b>(text: &'b [u8], rows: Rows<'_, 'b>) -> Result<Batch<'b>, BadRequest> {
+pub(crate) fn decode<'b, F: Fill<'b>>(text: &'b [u8], rows: F) -> Result<F::Batch, BadRequest> {
     let mut reader = Reader { rows, slot: None, fault: None };
     let mut json = serde_json::Deserializer::from_slice(text);
     let read = Document(&mut reader).deserialize(&mut json).and_then(|()| json.end());
@@ -31,15 +30,15 @@ pub(crate) fn decode<'b>(text: &'b [u8], rows: Rows<'_, 'b>) -> Result<Batch<'b>
     }
 }
 
-struct Reader<'s, 'b> {
-    rows: Rows<'s, 'b>,
+struct Reader<'b, F: Fill<'b>> {
+    rows: F,
     /// The value that is being read, to name it when its text is broken.
-    slot: Option<Slot>,
+    slot: Option<F::Slot>,
     /// What a visitor found; serde's own errors cannot carry it.
     fault: Option<BadRequest>,
 }
 
-impl Reader<'_, '_> {
+impl<'b, F: Fill<'b>> Reader<'b, F> {
     fn note<T, E: serde::de::Error>(&mut self, result: Result<T, BadRequest>) -> Result<T, E> {
         result.map_err(|fault| {
             self.fault = Some(fault);
@@ -49,22 +48,22 @@ impl Reader<'_, '_> {
 }
 
 /// The whole text.
-struct Document<'r, 's, 'b>(&'r mut Reader<'s, 'b>);
+struct Document<'r, 'b, F: Fill<'b>>(&'r mut Reader<'b, F>);
 /// One row.
-struct Row<'r, 's, 'b>(&'r mut Reader<'s, 'b>);
+struct Row<'r, 'b, F: Fill<'b>>(&'r mut Reader<'b, F>);
 /// A field's name.
 struct Name;
 /// A field's value.
-struct Value<'r, 's, 'b>(&'r mut Reader<'s, 'b>, Slot);
+struct Value<'r, 'b, F: Fill<'b>>(&'r mut Reader<'b, F>, F::Slot);
 
-impl<'b> DeserializeSeed<'b> for Document<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> DeserializeSeed<'b> for Document<'_, 'b, F> {
     type Value = ();
     fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'b> Visitor<'b> for Document<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> Visitor<'b> for Document<'_, 'b, F> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object or an array of objects")
@@ -79,14 +78,14 @@ impl<'b> Visitor<'b> for Document<'_, '_, 'b> {
     }
 }
 
-impl<'b> DeserializeSeed<'b> for Row<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> DeserializeSeed<'b> for Row<'_, 'b, F> {
     type Value = ();
     fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'b> Visitor<'b> for Row<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> Visitor<'b> for Row<'_, 'b, F> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -129,24 +128,24 @@ impl<'b> Visitor<'b> for Name {
     }
 }
 
-impl<'b> DeserializeSeed<'b> for Value<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> DeserializeSeed<'b> for Value<'_, 'b, F> {
     type Value = ();
     fn deserialize<D: Deserializer<'b>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'b> Value<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> Value<'_, 'b, F> {
     fn put<E: serde::de::Error>(
         self,
-        put: impl FnOnce(&mut Rows<'_, 'b>, Slot) -> Result<(), BadRequest>,
+        put: impl FnOnce(&mut F, F::Slot) -> Result<(), BadRequest>,
     ) -> Result<(), E> {
         let done = put(&mut self.0.rows, self.1);
         self.0.note(done)
     }
 }
 
-impl<'b> Visitor<'b> for Value<'_, '_, 'b> {
+impl<'b, F: Fill<'b>> Visitor<'b> for Value<'_, 'b, F> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")

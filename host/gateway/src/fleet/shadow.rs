@@ -243,6 +243,7 @@ impl ShadowJob {
             outcome,
             status: status.as_u16(),
             role,
+            gateway: self.state.settings.name.as_deref(),
             scored: result.ok(),
         };
         // The outbox counts what it refuses.

@@ -60,6 +60,7 @@ impl Metrics {
         out.counters(Name::Requests, requests.filter(|(_, count)| *count > 0))?;
         self.write_times(out)?;
         out.counter(Name::Rows, self.rows.load(Relaxed))?;
+        out.counter(Name::Actuals, self.actuals.load(Relaxed))?;
         let refused = Kind::ALL
             .map(|kind| ([("reason", kind.slug())], self.refused[kind as usize].load(Relaxed)));
         out.counters(Name::Refused, refused)?;

@@ -21,6 +21,7 @@ pub(crate) enum Name {
     Requests,
     RequestSeconds,
     Rows,
+    Actuals,
     Refused,
     UnknownFields,
     Inflight,
@@ -132,15 +133,18 @@ impl Name {
                 "From the end of a prediction request's head to its answer",
             ),
             Self::Rows => ("gateway_rows", Counter, "Rows scored"),
+            Self::Actuals => ("gateway_actuals", Counter, "Actuals that the outbox has taken"),
             Self::Refused => {
-                ("gateway_refused", Counter, "Requests without a prediction, by reason")
+                ("gateway_refused", Counter, "Requests answered with a problem, by reason")
             }
             Self::UnknownFields => (
                 "gateway_unknown_fields",
                 Counter,
-                "Fields left out because no feature has their name",
+                "Fields left out because no feature, and no field of an actual, has their name",
             ),
-            Self::Inflight => ("gateway_inflight", Gauge, "Prediction requests in progress"),
+            Self::Inflight => {
+                ("gateway_inflight", Gauge, "Requests for predictions and with actuals in progress")
+            }
             Self::Connections => ("gateway_connections", Gauge, "Connections open"),
             Self::ConnectionsClosed => (
                 "gateway_connections_closed",

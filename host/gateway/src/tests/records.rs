@@ -12,7 +12,7 @@ use super::harness::{CSV, JSON, Memory, Plan, Server, post};
 
 fn read(bytes: &[u8]) -> (Record<'_>, PredictionRecord<'_>) {
     let record = Record::decode(bytes).unwrap();
-    let Payload::Prediction(prediction) = record.payload.clone();
+    let Payload::Prediction(prediction) = record.payload.clone() else { panic!() };
     (record, prediction)
 }
 

@@ -64,7 +64,7 @@ impl Server {
         let records = self.outbox.records.lock();
         let read = |bytes: &Vec<u8>| {
             let record = Record::decode(bytes).unwrap();
-            let record::Payload::Prediction(prediction) = &record.payload;
+            let record::Payload::Prediction(prediction) = &record.payload else { panic!() };
             let first = prediction.rows.as_ref().map(|rows| rows.predictions[0]);
             (record.role, record.model_id.to_string(), first)
         };
@@ -152,7 +152,7 @@ async fn a_predecessor_with_other_features_reads_the_rows_itself() {
     assert_eq!(reply.predictions(), [8.0]);
     let records = server.outbox.records.lock();
     let record = Record::decode(&records[0]).unwrap();
-    let record::Payload::Prediction(prediction) = record.payload;
+    let record::Payload::Prediction(prediction) = record.payload else { panic!() };
     let names: Vec<_> =
         prediction.rows.unwrap().columns.iter().map(|column| column.name.to_string()).collect();
     assert_eq!(names, ["a", "b", "c"]);

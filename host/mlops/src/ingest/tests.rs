@@ -1,6 +1,5 @@
 //! Ingest on both databases: every record once, every row in its hour, every actual to its predictions.
 
-mod database;
 mod joins;
 mod kills;
 mod model;
@@ -14,12 +13,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use self::database::Database;
 use super::*;
 use crate::numbers::Bins;
 use crate::numbers::accuracy::Target;
 use crate::rollup::Rollup;
 use crate::store::Hour;
+use crate::testing::Database;
 
 /// Makes a test of a body for each database.
 macro_rules! on_both {

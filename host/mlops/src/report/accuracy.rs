@@ -1,173 +1,192 @@
-//! Accuracy: how near predictions came to what happened, and to what the model promised.
+//! Accuracy: predictions beside the outcomes that became known, in the hour of the prediction.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Group, Moment, Part, Window};
-use crate::numbers::accuracy::{Method, Metric, Reason, Sums, Target};
+use super::{Baseline, BucketSize, Moment, Part, Window, buckets, merged, share};
+use crate::numbers::accuracy::{Method, Metric as Measured, Reason, Target};
+use crate::rollup::Rollup;
 
-/// A package's own scores, by the metrics' names here: those of rows that the model had not learned from. A trained
-/// package has them from cross-validation.
-const BASELINES: [(&str, &str); 3] =
-    [("RMSE", "cv_rmse"), ("MAE", "cv_mae"), ("R Squared", "cv_r2")];
+/// How the trainer marks metrics of rows that the model had not seen, and of those it had.
+const BASELINES: [&str; 2] = ["cv_", "training_"];
 
-/// Accuracy in a window.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// How good predictions were.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AccuracyReport<'a> {
-    /// The window, by the time of the predictions.
+pub struct AccuracyReport {
+    /// The stretch of time, of predictions.
     pub window: Window,
-    /// Predictions that met their actual, for callers: champion and canary, without challengers.
+    /// Predictions whose outcome is known.
     pub rows: u64,
-    /// Of the pairs that met, those that could not be counted: no finite number, no probability, no such class.
-    pub unusable: u64,
-    /// The metrics.
-    pub metrics: Vec<MetricReport<'a>>,
-    /// Each role: `champion`, `canary`, `challenger`.
-    pub roles: BTreeMap<&'a str, Vec<MetricReport<'a>>>,
-    /// Each package and gateway.
-    pub groups: Vec<GroupAccuracy<'a>>,
-    /// For callers, bucket by bucket.
-    pub buckets: Vec<BucketAccuracy<'a>>,
+    /// Of all predictions that could have one, this share has.
+    pub known: Option<f64>,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, Metric>,
+    /// The same in pieces, oldest first.
+    pub buckets: Vec<AccuracyBucket>,
+    /// Each model and part apart.
+    pub groups: Vec<GroupAccuracy>,
 }
 
-/// A metric beside what the model promised.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A metric.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MetricReport<'a> {
-    /// Its name.
-    pub name: &'static str,
-    /// The class that it is about, for metrics of single classes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub class: Option<&'a str>,
-    /// Its value, null when there is none. MAPE is in percent; every other rate is a fraction, 0 to 1.
+pub struct Metric {
+    /// Its value.
     pub value: Option<f64>,
-    /// Why there is no value.
+    /// Why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The value on training rows that the model had not learned from; null when the package does not tell it.
-    pub baseline_value: Option<f64>,
-    /// By how many percent of the baseline's size the value is above it. Whether that is good depends on the metric.
-    pub percent_change: Option<f64>,
-    /// The rows that it was computed from.
+    /// Rows that it was made of.
     pub rows: u64,
-    /// The rows that it could not take.
+    /// Rows with an outcome that it is not defined for.
     pub left_out: u64,
-    /// Whether scores were compared as they are or rounded to a grid.
+    /// How scores were compared, for metrics that put rows in order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<Method>,
+    /// What it was in training, on rows that the model had not seen where that was measured.
+    pub baseline_value: Option<f64>,
+    /// How much larger it is than in training, in percent.
+    pub percent_change: Option<f64>,
 }
 
-/// Accuracy of one group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A piece of the window.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GroupAccuracy<'a> {
-    /// The group.
-    #[serde(flatten)]
-    pub group: Group<'a>,
-    /// Predictions that met their actual.
-    pub rows: u64,
-    /// The metrics.
-    pub metrics: Vec<MetricReport<'a>>,
-}
-
-/// Accuracy of one bucket of time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BucketAccuracy<'a> {
-    /// When it begins.
+pub struct AccuracyBucket {
+    /// Its begin.
     pub start: Moment,
-    /// Predictions that met their actual.
+    /// Predictions with outcomes in it.
     pub rows: u64,
-    /// The metrics.
-    pub metrics: Vec<MetricReport<'a>>,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, Option<f64>>,
 }
 
-/// Accuracy of a deployment in a window, in buckets of this width. `promised` are the scores of the package's manifest, by
-/// its names or by the metrics'; the baseline of the champion is everybody's.
-#[must_use]
-pub fn accuracy<'a>(
-    target: &'a Target,
-    promised: &BTreeMap<String, f64>,
-    parts: &[Part<'a>],
-    window: Window,
-    bucket_us: i64,
-) -> AccuracyReport<'a> {
-    let mut groups = BTreeMap::<Group<'a>, Sums>::new();
-    let mut buckets = BTreeMap::<Moment, Sums>::new();
-    let empty = || Sums::new(target);
-    for part in parts.iter().filter(|part| window.has(part.start_us)) {
-        if part.accuracy.rows() == 0 && part.accuracy.unusable() == 0 {
-            continue;
+/// A model in a part.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupAccuracy {
+    /// The model.
+    pub model_id: String,
+    /// Its package.
+    pub model_digest: Option<String>,
+    /// `champion`, `canary` or `challenger`.
+    pub role: String,
+    /// Predictions with outcomes.
+    pub rows: u64,
+    /// Metrics by name.
+    pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+impl AccuracyReport {
+    /// Of these rollups, beside what was measured in training. Totals are those of the parts that `counts` names; groups are
+    /// all.
+    pub fn of(
+        parts: &[Part<'_>],
+        counts: impl Fn(&Part<'_>) -> bool,
+        window: Window,
+        size: BucketSize,
+        target: &Target,
+        baseline: Option<&Baseline>,
+    ) -> Self {
+        let counted = || parts.iter().filter(|part| counts(part));
+        let sum = merged(counted().map(|part| part.rollup));
+        let rows = sum.as_ref().map_or(0, |sum| sum.accuracy.rows());
+        let joinable = sum.as_ref().map_or(0, |sum| {
+            sum.rows + sum.rows_untracked - sum.usage.without_association_id.min(sum.rows)
+        });
+        let mut groups = BTreeMap::<(Option<&str>, &str, Option<&str>), Rollup>::new();
+        for part in parts {
+            let group = part.group;
+            groups
+                .entry((group.role.as_deref(), &group.model_id, group.digest.as_deref()))
+                .and_modify(|sum| sum.merge(part.rollup))
+                .or_insert_with(|| part.rollup.clone());
         }
-        groups.entry(part.group).or_insert_with(empty).merge(part.accuracy);
-        if part.group.answers() {
-            let start = Window::bucket(part.start_us, bucket_us);
-            buckets.entry(start).or_insert_with(empty).merge(part.accuracy);
+        let bucket = |(start, rollup): (i64, Rollup)| AccuracyBucket {
+            start: Moment(start),
+            rows: rollup.accuracy.rows(),
+            metrics: values(&rollup, target),
+        };
+        let group =
+            |((role, model_id, digest), rollup): ((Option<&str>, &str, Option<&str>), Rollup)| {
+                GroupAccuracy {
+                    model_id: model_id.to_owned(),
+                    model_digest: digest.map(str::to_owned),
+                    role: role.unwrap_or("champion").to_owned(),
+                    rows: rollup.accuracy.rows(),
+                    metrics: values(&rollup, target),
+                }
+            };
+        Self {
+            window,
+            rows,
+            known: share(rows.min(joinable), joinable),
+            metrics: sum.as_ref().map(|sum| metrics(sum, target, baseline)).unwrap_or_default(),
+            buckets: buckets(counted().copied(), size).into_iter().map(bucket).collect(),
+            groups: groups.into_iter().map(group).collect(),
         }
-    }
-    let (mut total, mut roles) = (empty(), BTreeMap::<&'a str, Sums>::new());
-    buckets.values().for_each(|bucket| total.merge(bucket));
-    for (group, sums) in &groups {
-        let role = group.role.unwrap_or(super::CHAMPION);
-        roles.entry(role).or_insert_with(empty).merge(sums);
-    }
-    let report = |sums: &Sums| metrics(target, promised, sums);
-    AccuracyReport {
-        window,
-        rows: total.rows(),
-        unusable: total.unusable(),
-        metrics: report(&total),
-        roles: roles.iter().map(|(role, sums)| (*role, report(sums))).collect(),
-        groups: groups
-            .iter()
-            .map(|(group, sums)| GroupAccuracy {
-                group: *group,
-                rows: sums.rows(),
-                metrics: report(sums),
-            })
-            .collect(),
-        buckets: buckets
-            .iter()
-            .map(|(start, sums)| BucketAccuracy {
-                start: *start,
-                rows: sums.rows(),
-                metrics: report(sums),
-            })
-            .collect(),
     }
 }
 
-fn metrics<'a>(
-    target: &'a Target,
-    promised: &BTreeMap<String, f64>,
-    sums: &Sums,
-) -> Vec<MetricReport<'a>> {
-    let class = |at: usize| match target {
-        Target::Multiclass { classes } => classes.get(at).map(String::as_str),
-        Target::Regression | Target::Binary { .. } => None,
-    };
-    let one = |metric: Metric| {
-        let alias = BASELINES.iter().find(|(name, _)| *name == metric.name);
-        let baseline_value = promised
-            .get(metric.name)
-            .or_else(|| promised.get(alias?.1))
-            // What a class alone came to is not what all together promised.
-            .filter(|_| metric.class.is_none())
-            .copied();
-        let change = |(value, baseline): (f64, f64)| 100.0 * (value - baseline) / baseline.abs();
-        MetricReport {
-            name: metric.name,
-            class: metric.class.and_then(class),
-            value: metric.value,
-            reason: metric.reason,
+fn values(rollup: &Rollup, target: &Target) -> BTreeMap<String, Option<f64>> {
+    let value = |measured: Measured| (key(&measured, target), measured.value);
+    rollup.accuracy.report().into_iter().map(value).collect()
+}
+
+fn metrics(
+    rollup: &Rollup,
+    target: &Target,
+    baseline: Option<&Baseline>,
+) -> BTreeMap<String, Metric> {
+    let metric = |measured: Measured| {
+        let baseline_value = baseline.and_then(|baseline| trained(baseline, &measured));
+        let value = measured.value;
+        let change = |(value, before): (f64, f64)| {
+            (before != 0.0).then(|| (value - before) / before.abs() * 100.0)
+        };
+        let metric = Metric {
+            value,
+            reason: measured.reason,
+            rows: measured.rows,
+            left_out: measured.left_out,
+            method: measured.method,
             baseline_value,
-            percent_change: metric.value.zip(baseline_value).map(change).filter(|x| x.is_finite()),
-            rows: metric.rows,
-            left_out: metric.left_out,
-            method: metric.method,
-        }
+            percent_change: value.zip(baseline_value).and_then(change),
+        };
+        (key(&measured, target), metric)
     };
-    sums.report().into_iter().map(one).collect()
+    rollup.accuracy.report().into_iter().map(metric).collect()
+}
+
+/// What a metric is called: its name, with the class that it is about.
+fn key(measured: &Measured, target: &Target) -> String {
+    let classes = match target {
+        Target::Regression => &[][..],
+        Target::Binary { classes, .. } => classes,
+        Target::Multiclass { classes } => classes,
+    };
+    match measured.class {
+        Some(class) => {
+            let class = classes.get(class).map_or_else(|| class.to_string(), Clone::clone);
+            format!("{} of {class}", measured.name)
+        }
+        None => measured.name.to_owned(),
+    }
+}
+
+/// What the metric was in training.
+fn trained(baseline: &Baseline, measured: &Measured) -> Option<f64> {
+    let name = trained_name(measured.name);
+    let named = |before: &str| baseline.metrics.get(&format!("{before}{name}"));
+    measured.class.is_none().then(|| BASELINES.into_iter().find_map(named).copied())?
+}
+
+/// The trainer's name of a metric, without what says on which rows it was measured: `rmse`, `r2`, `fve_poisson`.
+pub(crate) fn trained_name(metric: &str) -> String {
+    match metric {
+        "R Squared" => "r2".to_owned(),
+        metric => metric.to_lowercase().replace(' ', "_"),
+    }
 }

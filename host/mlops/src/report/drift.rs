@@ -1,396 +1,282 @@
-//! Drift: how far what a model is asked, and what it answers, has moved from its training data.
+//! Drift: how differently the columns are distributed now from how they were in the training data, or in another window.
 
 use std::collections::BTreeMap;
 
-use models::manifest::Manifest;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Moment, Part, Status, Window};
+use super::{Baseline, BucketSize, Column, Moment, Part, Status, Window, buckets, merged, share};
 use crate::numbers::bins::Label;
-use crate::numbers::{Bins, Distance, Tally};
+use crate::numbers::{Distance, Tally};
+use crate::rollup::Rollup;
 
-/// From this distance on a column has drifted, by default.
+/// The distance above which a column has drifted, by default.
 pub const THRESHOLD: f64 = 0.15;
-/// With fewer rows there is no verdict on a column, by default: chance alone would move it.
-pub const LEAST_ROWS: u64 = 100;
-/// From this importance on a feature makes the light red, by default.
-pub const HIGH_IMPORTANCE: f64 = 0.5;
-/// The importance of a feature of which nobody said how important it is.
-pub const IMPORTANCE: f64 = 1.0;
+/// Rows that a verdict needs at least, by default. Fewer differ from any distribution by chance.
+pub const ROWS_MIN: u64 = 100;
+/// From this importance on a column that has drifted makes a deployment red, below it yellow.
+pub const IMPORTANT: f64 = 0.5;
 
-/// How drift is measured, and when the light changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// What verdicts depend on.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DriftSettings {
-    /// How histograms are compared.
-    pub metric: Distance,
-    /// Above this distance a column has drifted.
+    /// How distances are measured.
+    pub distance: Distance,
+    /// The distance above which a column has drifted.
     pub threshold: f64,
-    /// With fewer rows there is no verdict on a column.
-    pub least_rows: u64,
-    /// From this importance on a feature makes the light red, below it yellow.
-    pub high_importance: f64,
-    /// How important features are, from 0 to 1; 1 for those that are not named.
-    pub feature_importance: BTreeMap<String, f64>,
+    /// Rows that a verdict needs.
+    pub rows_min: u64,
 }
 
 impl Default for DriftSettings {
     fn default() -> Self {
-        Self {
-            metric: Distance::default(),
-            threshold: THRESHOLD,
-            least_rows: LEAST_ROWS,
-            high_importance: HIGH_IMPORTANCE,
-            feature_importance: BTreeMap::new(),
-        }
+        Self { distance: Distance::Psi, threshold: THRESHOLD, rows_min: ROWS_MIN }
     }
 }
 
-/// The bins of a package, and how its training data fell into them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Its number. Parts that were counted with another one have other bins.
-    pub number: u32,
-    /// The features, in the order in which parts have them.
-    pub features: Vec<Column>,
-    /// The predictions; none where their baseline is not known.
-    pub predictions: Option<Column>,
-}
-
-/// One column of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Column {
-    /// Its name; of the predictions the target's.
-    pub name: String,
-    /// Its bins.
-    pub bins: Bins,
-    /// Training's rows.
-    pub baseline: Tally,
-}
-
-impl Plan {
-    /// The plan of a package that brings its own baseline.
-    #[must_use]
-    pub fn of(number: u32, manifest: &Manifest) -> Self {
-        let column = |name: &str, (bins, baseline)| Column { name: name.into(), bins, baseline };
-        let baseline = &manifest.baseline;
-        let features = manifest.features.iter().zip(&baseline.features);
-        Self {
-            number,
-            features: features
-                .map(|(feature, distribution)| {
-                    column(&feature.name, Bins::of(distribution, Some(&feature.kind)))
-                })
-                .collect(),
-            predictions: Some(column(&manifest.target, Bins::of(&baseline.predictions, None))),
-        }
-    }
-}
-
-/// Drift in a window.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// How the columns have drifted.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DriftReport<'a> {
-    /// The window.
+pub struct DriftReport {
+    /// The stretch of time.
     pub window: Window,
-    /// The light: the worst of the columns. Red for the predictions or a feature of high importance that drifted, yellow
-    /// for one of low importance.
+    /// The window that it is compared with; none for the training data.
+    pub reference: Option<Window>,
+    /// Red when a column of high importance has drifted, yellow for one of low importance.
     pub status: Status,
-    /// How histograms were compared.
+    /// How distances were measured.
     pub metric: Distance,
-    /// Above this distance a column has drifted.
+    /// The distance above which a column has drifted.
     pub threshold: f64,
-    /// The number of the bins; null without a baseline.
-    pub plan: Option<u32>,
-    /// The first hour in the window that was counted with these bins.
-    pub since: Option<Moment>,
-    /// Hours of groups in the window that were counted with other bins, and are not in here.
-    pub parts_of_other_plans: u64,
+    /// Rows that a verdict needs.
+    pub minimum_rows: u64,
+    /// Rows in the window.
+    pub rows: u64,
+    /// Rows that it is compared with.
+    pub baseline_rows: u64,
     /// The predictions.
-    pub target: Option<ColumnDrift<'a>>,
-    /// The features, in the order of the package.
-    pub features: Vec<ColumnDrift<'a>>,
-    /// The same bucket by bucket.
-    pub buckets: Vec<BucketDrift<'a>>,
+    pub target: Option<ColumnDrift>,
+    /// The features, in the order of the model.
+    pub features: Vec<ColumnDrift>,
+    /// Distances in pieces of the window, oldest first.
+    pub buckets: Vec<DriftBucket>,
 }
 
-/// Drift of one column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// How a column has drifted.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ColumnDrift<'a> {
-    /// The column's name.
-    pub name: &'a str,
-    /// `green`; `yellow` or `red` when it drifted; `notEnoughData`; `noBaseline` when training has no row.
-    pub status: Status,
-    /// How far the rows are from the baseline; null without enough of them.
-    pub drift_score: Option<f64>,
-    /// How important the feature is, 0 to 1.
+pub struct ColumnDrift {
+    /// Its name.
+    pub name: String,
+    /// How much the model depends on it, 0 to 1.
     pub importance: f64,
-    /// Rows that were compared.
-    pub rows: u64,
-    /// Rows of the baseline.
-    pub baseline_rows: u64,
-    /// The histograms.
+    /// The verdict.
+    pub status: Status,
+    /// The distance; none without rows on both sides.
+    pub drift: Option<f64>,
+    /// The share of rows in which it is missing.
+    pub missing: Option<f64>,
+    /// Where its values are.
     pub bins: Vec<Bin>,
 }
 
-/// One bin of a column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A place for values.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bin {
-    /// What it stands for.
+    /// What values go there.
     #[serde(flatten)]
     pub label: Label,
-    /// Rows in it.
-    pub rows: u64,
-    /// Rows of the baseline in it.
-    pub baseline_rows: u64,
-    /// Rows in it as a fraction of all, 0 to 1; null without rows.
+    /// Rows in the window.
+    pub count: u64,
+    /// Rows that it is compared with.
+    pub baseline_count: u64,
+    /// Of the rows in the window.
     pub share: Option<f64>,
-    /// The same of the baseline.
+    /// Of the rows that it is compared with.
     pub baseline_share: Option<f64>,
 }
 
-/// Drift of one bucket of time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// A piece of the window.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct BucketDrift<'a> {
-    /// When it begins.
+pub struct DriftBucket {
+    /// Its begin.
     pub start: Moment,
-    /// The worst of its columns.
-    pub status: Status,
-    /// The predictions.
-    pub target: Option<Score<'a>>,
-    /// The features.
-    pub features: Vec<Score<'a>>,
-}
-
-/// Drift of one column without its histogram.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Score<'a> {
-    /// The column's name.
-    pub name: &'a str,
-    /// As in [`ColumnDrift`].
-    pub status: Status,
-    /// As in [`ColumnDrift`].
-    pub drift_score: Option<f64>,
-    /// As in [`ColumnDrift`].
+    /// Rows in it.
     pub rows: u64,
+    /// The verdict.
+    pub status: Status,
+    /// The predictions' distance.
+    pub target: Option<f64>,
+    /// The mean of the predictions: of the number, or of the last class's probability.
+    pub mean_prediction: Option<f64>,
+    /// The features' distances, by name.
+    pub features: BTreeMap<String, Option<f64>>,
 }
 
-/// The tallies of a plan.
-#[derive(Clone)]
-struct Tallies {
-    features: Vec<Tally>,
-    predictions: Option<Tally>,
+/// What a window is compared with.
+struct Reference<'a> {
+    baseline: &'a Baseline,
+    /// The rows of another window instead of the training data.
+    other: Option<&'a Rollup>,
 }
 
-impl Tallies {
-    fn empty(plan: &Plan) -> Self {
-        Self {
-            features: plan.features.iter().map(|column| column.bins.empty()).collect(),
-            predictions: plan.predictions.as_ref().map(|column| column.bins.empty()),
-        }
+impl Reference<'_> {
+    fn feature(&self, at: usize) -> Option<(&Column, &Tally)> {
+        let column = self.baseline.features.get(at)?;
+        Some((column, self.other.map_or(Some(&column.tally), |other| other.features.get(at))?))
     }
 
-    fn add(&mut self, features: &[Tally], predictions: Option<&Tally>) {
-        let fits = |ours: &Tally, theirs: &Tally| ours.0.len() == theirs.0.len();
-        for (ours, theirs) in self.features.iter_mut().zip(features) {
-            if fits(ours, theirs) {
-                ours.merge(theirs);
-            }
-        }
-        if let (Some(ours), Some(theirs)) = (&mut self.predictions, predictions)
-            && fits(ours, theirs)
-        {
-            ours.merge(theirs);
-        }
+    fn predictions(&self) -> Option<(&Column, &Tally)> {
+        let column = self.baseline.predictions.as_ref()?;
+        Some((column, self.other.map_or(Some(&column.tally), |it| it.predicted.as_ref())?))
     }
 
-    fn of(plan: &Plan, parts: &[Part<'_>], window: Window) -> Self {
-        let mut tallies = Self::empty(plan);
-        for part in counted(plan, parts, window) {
-            tallies.add(part.features, part.predicted);
-        }
-        tallies
+    fn rows(&self) -> u64 {
+        let column = self.predictions().or_else(|| self.feature(0));
+        column.map_or(0, |(_, tally)| tally.total())
     }
 }
 
-/// The parts of a window that were counted with a plan, for callers.
-fn counted<'p, 'a>(
-    plan: &'p Plan,
-    parts: &'p [Part<'a>],
-    window: Window,
-) -> impl Iterator<Item = &'p Part<'a>> {
-    parts.iter().filter(move |part| {
-        window.has(part.start_us) && part.plan == Some(plan.number) && part.group.answers()
-    })
+impl DriftReport {
+    /// Of these rollups, beside a baseline. With a second window, rows are compared with those in it, in the baseline's bins.
+    /// Rollups with other bins than the baseline's are left out.
+    pub fn of(
+        parts: &[Part<'_>],
+        window: Window,
+        reference: Option<Window>,
+        size: BucketSize,
+        baseline: Option<&Baseline>,
+        settings: &DriftSettings,
+    ) -> Self {
+        let mut report = Self {
+            window,
+            reference,
+            status: Status::NoBaseline,
+            metric: settings.distance,
+            threshold: settings.threshold,
+            minimum_rows: settings.rows_min,
+            rows: 0,
+            baseline_rows: 0,
+            target: None,
+            features: Vec::new(),
+            buckets: Vec::new(),
+        };
+        let Some(baseline) = baseline else { return report };
+        let of = |window: Window| {
+            parts.iter().filter(move |part| {
+                part.group.plan == Some(baseline.plan) && window.has(part.hour_us)
+            })
+        };
+        let other = match reference {
+            None => None,
+            // A window without rows is one to compare with all the same: there is not enough data in it.
+            Some(window) => Some(merged(of(window).map(|part| part.rollup))),
+        };
+        let now = merged(of(window).map(|part| part.rollup));
+        let (Some(now), None | Some(Some(_))) = (now, &other) else {
+            report.status = Status::NotEnoughData;
+            return report;
+        };
+        let reference = Reference { baseline, other: other.as_ref().and_then(Option::as_ref) };
+        report.rows = now.rows;
+        report.baseline_rows = reference.rows();
+        report.target = target(&now, &reference, settings);
+        report.features = features(&now, &reference, settings);
+        report.status = overall(report.features.iter().chain(&report.target));
+        report.buckets = buckets(of(window).copied(), size)
+            .into_iter()
+            .map(|(start, rollup)| bucket(start, &rollup, &reference, settings))
+            .collect();
+        report
+    }
 }
 
-/// Drift of a deployment from its training data in a window, in buckets of this width. Challengers are left out: they
-/// see the same rows. For the drift of a challenger hand over its parts without their role.
-#[must_use]
-pub fn drift<'a>(
-    plan: Option<&'a Plan>,
-    parts: &[Part<'_>],
-    window: Window,
-    bucket_us: i64,
+fn features(now: &Rollup, reference: &Reference<'_>, settings: &DriftSettings) -> Vec<ColumnDrift> {
+    let column = |(at, tally): (usize, &Tally)| {
+        let (column, before) = reference.feature(at)?;
+        Some(drift(column, tally, before, reference, settings))
+    };
+    now.features.iter().enumerate().filter_map(column).collect()
+}
+
+fn target(
+    now: &Rollup,
+    reference: &Reference<'_>,
     settings: &DriftSettings,
-) -> DriftReport<'a> {
-    let Some(plan) = plan else { return without_baseline(window, settings) };
-    let mut buckets = BTreeMap::<Moment, Tallies>::new();
-    for part in counted(plan, parts, window) {
-        let bucket = buckets.entry(Window::bucket(part.start_us, bucket_us));
-        let bucket = bucket.or_insert_with(|| Tallies::empty(plan));
-        bucket.add(part.features, part.predicted);
-    }
-    let mut total = Tallies::empty(plan);
-    for bucket in buckets.values() {
-        total.add(&bucket.features, bucket.predictions.as_ref());
-    }
-    let (target, features) = columns(plan, &total, None, settings);
-    let in_window =
-        parts.iter().filter(|part| window.has(part.start_us) && part.group.answers()).count();
-    let buckets = buckets.iter().map(|(start, tallies)| {
-        let (target, features) = columns(plan, tallies, None, settings);
-        BucketDrift {
-            start: *start,
-            status: worst(target.iter().chain(&features).map(|column| column.status)),
-            target: target.map(Score::from),
-            features: features.into_iter().map(Score::from).collect(),
-        }
-    });
-    DriftReport {
-        window,
-        status: worst(target.iter().chain(&features).map(|column| column.status)),
-        metric: settings.metric,
-        threshold: settings.threshold,
-        plan: Some(plan.number),
-        since: counted(plan, parts, window).map(|part| Moment(part.start_us)).min(),
-        parts_of_other_plans: (in_window - counted(plan, parts, window).count()) as u64,
-        target,
-        features,
-        buckets: buckets.collect(),
-    }
+) -> Option<ColumnDrift> {
+    let (column, before) = reference.predictions()?;
+    Some(drift(column, now.predicted.as_ref()?, before, reference, settings))
 }
 
-/// How far the rows of one window are from those of an earlier one, which takes the place of the training data. It has no
-/// buckets.
-#[must_use]
-pub fn between<'a>(
-    plan: Option<&'a Plan>,
-    parts: &[Part<'_>],
-    window: Window,
-    earlier: Window,
-    settings: &DriftSettings,
-) -> DriftReport<'a> {
-    let Some(plan) = plan else { return without_baseline(window, settings) };
-    let (now, then) = (Tallies::of(plan, parts, window), Tallies::of(plan, parts, earlier));
-    let (target, features) = columns(plan, &now, Some(&then), settings);
-    DriftReport {
-        status: worst(target.iter().chain(&features).map(|column| column.status)),
-        plan: Some(plan.number),
-        since: counted(plan, parts, window).map(|part| Moment(part.start_us)).min(),
-        target,
-        features,
-        ..without_baseline(window, settings)
-    }
-}
-
-fn without_baseline<'a>(window: Window, settings: &DriftSettings) -> DriftReport<'a> {
-    DriftReport {
-        window,
-        status: Status::NoBaseline,
-        metric: settings.metric,
-        threshold: settings.threshold,
-        plan: None,
-        since: None,
-        parts_of_other_plans: 0,
-        target: None,
-        features: Vec::new(),
-        buckets: Vec::new(),
-    }
-}
-
-type Columns<'a> = (Option<ColumnDrift<'a>>, Vec<ColumnDrift<'a>>);
-
-/// Compares columns with another window, or with training. Of another window there must be enough rows too.
-fn columns<'a>(
-    plan: &'a Plan,
-    now: &Tallies,
-    then: Option<&Tallies>,
-    settings: &DriftSettings,
-) -> Columns<'a> {
-    let least_before = if then.is_some() { settings.least_rows } else { 0 };
-    let target = plan.predictions.as_ref().zip(now.predictions.as_ref()).map(|(column, tally)| {
-        let before = then.and_then(|then| then.predictions.as_ref());
-        compare(column, tally, before.unwrap_or(&column.baseline), least_before, 1.0, settings)
-    });
-    let features = plan.features.iter().zip(&now.features).enumerate();
-    let features = features.map(|(at, (column, tally))| {
-        let before = then.map_or(&column.baseline, |then| &then.features[at]);
-        let importance = settings.feature_importance.get(&column.name);
-        let importance = importance.copied().unwrap_or(IMPORTANCE);
-        compare(column, tally, before, least_before, importance, settings)
-    });
-    (target, features.collect())
-}
-
-fn compare<'a>(
-    column: &'a Column,
-    tally: &Tally,
+fn drift(
+    column: &Column,
+    now: &Tally,
     before: &Tally,
-    least_before: u64,
-    importance: f64,
+    reference: &Reference<'_>,
     settings: &DriftSettings,
-) -> ColumnDrift<'a> {
-    let (rows, rows_before) = (tally.total(), before.total());
-    let enough = rows >= settings.least_rows && rows_before >= least_before;
-    let distance = settings.metric.between(tally.counts(), before.counts()).filter(|_| enough);
+) -> ColumnDrift {
+    let (rows, rows_before) = (now.total(), before.total());
+    let distance = settings.distance.between(&now.0, &before.0);
+    // A window of few rows says as little about another as the other about it. Training data is what there is.
+    let few = if reference.other.is_some() { rows.min(rows_before) } else { rows };
     let status = match distance {
-        _ if rows_before == 0 && least_before == 0 => Status::NoBaseline,
-        None => Status::NotEnoughData,
+        Some(_) if few < settings.rows_min => Status::NotEnoughData,
         Some(distance) if distance <= settings.threshold => Status::Green,
-        Some(_) if importance >= settings.high_importance => Status::Red,
+        Some(_) if column.importance >= IMPORTANT => Status::Red,
         Some(_) => Status::Yellow,
+        None => Status::NotEnoughData,
     };
-    let share = |count: u64, all: u64| (all > 0).then(|| count as f64 / all as f64);
-    let counts = tally.counts().iter().zip(before.counts());
-    let bins =
-        column.bins.labels().into_iter().zip(counts).map(|(label, (count, count_before))| Bin {
-            label,
-            rows: *count,
-            baseline_rows: *count_before,
-            share: share(*count, rows),
-            baseline_share: share(*count_before, rows_before),
-        });
+    let labels = column.bins.labels();
+    let missing = now.0.last().and_then(|&missing| share(missing, rows));
+    let bin = |((label, &count), &baseline_count): ((Label, &u64), &u64)| Bin {
+        label,
+        count,
+        baseline_count,
+        share: share(count, rows),
+        baseline_share: share(baseline_count, rows_before),
+    };
+    let counts = labels.into_iter().zip(&now.0).zip(&before.0);
     ColumnDrift {
-        name: &column.name,
+        name: column.name.clone(),
+        importance: column.importance,
         status,
-        drift_score: distance,
-        importance,
-        rows,
-        baseline_rows: rows_before,
-        bins: bins.collect(),
+        drift: distance,
+        missing,
+        bins: counts.map(bin).collect(),
     }
 }
 
-impl<'a> From<ColumnDrift<'a>> for Score<'a> {
-    fn from(column: ColumnDrift<'a>) -> Self {
-        let ColumnDrift { name, status, drift_score, rows, .. } = column;
-        Self { name, status, drift_score, rows }
+/// The worst of the verdicts that could be given; none could without enough rows.
+fn overall<'a>(columns: impl Iterator<Item = &'a ColumnDrift>) -> Status {
+    let mut worst = Status::NotEnoughData;
+    for column in columns {
+        worst = match (worst, column.status) {
+            (Status::Red, _) | (_, Status::Red) => Status::Red,
+            (Status::Yellow, _) | (_, Status::Yellow) => Status::Yellow,
+            (Status::Green, _) | (_, Status::Green) => Status::Green,
+            (worst, _) => worst,
+        };
     }
+    worst
 }
 
-/// The light of several columns. One on which there is no verdict yet does not darken the others.
-fn worst(columns: impl Iterator<Item = Status>) -> Status {
-    let rank = |status: &Status| match status {
-        Status::NoBaseline => 0,
-        Status::NotEnoughData => 1,
-        Status::Green => 2,
-        Status::Yellow => 3,
-        Status::Red => 4,
-    };
-    columns.max_by_key(rank).unwrap_or(Status::NoBaseline)
+fn bucket(
+    start: i64,
+    rollup: &Rollup,
+    reference: &Reference<'_>,
+    settings: &DriftSettings,
+) -> DriftBucket {
+    let features = features(rollup, reference, settings);
+    let target = target(rollup, reference, settings);
+    let mean = (rollup.prediction_count > 0)
+        .then(|| rollup.prediction_sum.value() / rollup.prediction_count as f64);
+    DriftBucket {
+        start: Moment(start),
+        rows: rollup.rows,
+        status: overall(features.iter().chain(&target)),
+        target: target.and_then(|target| target.drift),
+        mean_prediction: mean.filter(|mean| mean.is_finite()),
+        features: features.into_iter().map(|column| (column.name, column.drift)).collect(),
+    }
 }

@@ -1,257 +1,298 @@
-//! Service health: how many requests, how long they took, how many failed.
+//! Service health: how much was asked, how long it took, how often it failed, and whose records these are.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{Group, Moment, Part, Status, Window};
-use crate::numbers::load::Peaks;
-use crate::numbers::{Health, Load, Times, Usage};
+use super::{BucketSize, Moment, Part, Status, Window, buckets, merged, share};
+use crate::numbers::load::{Load as Minutes, Peaks};
+use crate::rollup::{GroupKey, Rollup};
 
-/// From this share of failed requests on the light is yellow, by default.
-pub const YELLOW_ERROR_RATE: f64 = 0.01;
-/// From this share on it is red, by default.
-pub const RED_ERROR_RATE: f64 = 0.05;
-/// With fewer requests there is no verdict, by default.
-pub const LEAST_REQUESTS: u64 = 10;
+/// From what share of failed requests on a deployment is yellow and red, by default.
+pub const ERRORS_YELLOW: f64 = 0.01;
+/// See [`ERRORS_YELLOW`].
+pub const ERRORS_RED: f64 = 0.05;
+/// Requests that a verdict needs at least, by default.
+pub const REQUESTS_MIN: u64 = 20;
+/// The part of challengers, whose answers nobody gets.
+const CHALLENGER: &str = "challenger";
 
-/// When the light changes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// What verdicts depend on.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HealthSettings {
-    /// From this share of failed requests on, the caller's and the system's each for itself, it is yellow.
-    pub yellow_error_rate: f64,
+    /// From this share of failed requests on it is yellow.
+    pub errors_yellow: f64,
     /// From this share on it is red.
-    pub red_error_rate: f64,
-    /// With fewer requests there is no verdict.
-    pub least_requests: u64,
+    pub errors_red: f64,
+    /// Requests that a verdict needs.
+    pub requests_min: u64,
 }
 
 impl Default for HealthSettings {
     fn default() -> Self {
-        Self {
-            yellow_error_rate: YELLOW_ERROR_RATE,
-            red_error_rate: RED_ERROR_RATE,
-            least_requests: LEAST_REQUESTS,
-        }
+        Self { errors_yellow: ERRORS_YELLOW, errors_red: ERRORS_RED, requests_min: REQUESTS_MIN }
     }
 }
 
-/// Service health in a window.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// How a deployment does.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct HealthReport<'a> {
-    /// The window.
+pub struct HealthReport {
+    /// The stretch of time.
     pub window: Window,
-    /// The light, for those that answer callers.
+    /// By the share of failed requests, whoever was to blame.
     pub status: Status,
-    /// All that answer callers together: champion and canary, without challengers.
-    pub total: Figures,
-    /// Each role: `champion`, `canary`, `challenger`.
-    pub roles: BTreeMap<&'a str, Figures>,
-    /// Each group.
-    pub groups: Vec<GroupFigures<'a>>,
-    /// All that answer callers, bucket by bucket. A bucket in which nothing came is not there.
-    pub buckets: Vec<BucketFigures>,
+    /// All gateways and models whose answers somebody got.
+    pub totals: Totals,
+    /// Rows, and what is wrong with them.
+    pub usage: Usage,
+    /// What the devices' clocks show.
+    pub clock: Clock,
+    /// The same in pieces, oldest first; a piece without records is left out.
+    pub buckets: Vec<HealthBucket>,
+    /// Each model, part and gateway apart, challengers too.
+    pub groups: Vec<GroupHealth>,
 }
 
-/// What one group came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Requests and how they went.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct GroupFigures<'a> {
-    /// The group.
-    #[serde(flatten)]
-    pub group: Group<'a>,
-    /// What it came to.
-    #[serde(flatten)]
-    pub figures: Figures,
-}
-
-/// What one bucket of time came to.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BucketFigures {
-    /// When it begins.
-    pub start: Moment,
-    /// What it came to.
-    #[serde(flatten)]
-    pub figures: Figures,
-}
-
-/// Counts, rates and times. A rate or a time is null where there were no requests.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Figures {
-    /// Predictions that requests got.
-    pub total_predictions: u64,
+pub struct Totals {
     /// Requests.
-    pub total_requests: u64,
-    /// Requests that took longer than the deployment's limit.
-    pub slow_requests: u64,
+    pub requests: u64,
+    /// Predictions that they got.
+    pub predictions: u64,
     /// Requests that failed, and the caller was to blame.
     pub user_errors: u64,
     /// Requests that failed, and the model or what runs it was to blame.
     pub system_errors: u64,
-    /// User errors as a fraction of requests, 0 to 1.
+    /// As a part of all requests.
     pub user_error_rate: Option<f64>,
-    /// System errors as a fraction of requests, 0 to 1.
+    /// As a part of all requests.
     pub system_error_rate: Option<f64>,
-    /// How long requests took.
+    /// Requests that took longer than the deployment's limit.
+    pub slow_requests: u64,
+    /// How long a request took.
     pub execution_time: ExecutionTime,
-    /// Requests a minute, over the minutes that had any: the middle one.
-    pub median_load: Option<f64>,
-    /// Requests in the busiest minute.
-    pub peak_load: Option<u64>,
-    /// What became of rows.
-    pub usage: UsageFigures,
+    /// Requests a minute.
+    pub load: Peaks,
 }
 
-/// Execution times in milliseconds, to 1 %.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// Execution times, milliseconds; within 1 %. All are null when nothing was measured.
+#[derive(Clone, Debug, Serialize)]
 pub struct ExecutionTime {
-    /// Half of the requests took no longer.
+    /// Half took no longer.
     pub median: Option<f64>,
-    /// 90 % took no longer.
+    /// Nine in ten took no longer.
     pub p90: Option<f64>,
-    /// 95 % took no longer.
+    /// 95 in a hundred took no longer.
     pub p95: Option<f64>,
-    /// 99 % took no longer.
+    /// 99 in a hundred took no longer.
     pub p99: Option<f64>,
-    /// Requests that told how long they took.
-    pub requests: u64,
 }
 
-impl From<&Times> for ExecutionTime {
-    fn from(times: &Times) -> Self {
-        Self {
-            median: times.quantile(0.5),
-            p90: times.quantile(0.9),
-            p95: times.quantile(0.95),
-            p99: times.quantile(0.99),
-            requests: times.count(),
-        }
-    }
-}
-
-/// What became of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Rows, and what is wrong with them.
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct UsageFigures {
+pub struct Usage {
     /// Rows that arrived.
     pub rows: u64,
-    /// Of them, those without an association id.
+    /// Of them, rows that were summed up where they were made.
+    pub summed: u64,
+    /// Further rows, which came for their outcomes only.
+    pub untracked: u64,
+    /// Rows that no outcome can be joined with.
     pub without_association_id: u64,
-    /// Of them, those beyond the deployment's limit.
+    /// Rows beyond the deployment's limit.
     pub rate_limited: u64,
 }
 
-/// Parts that are put together. The load of each hour stays apart.
-#[derive(Default)]
-struct Gathered<'a> {
-    health: Health,
-    usage: Usage,
-    hours: BTreeMap<i64, Vec<&'a Load>>,
+/// What the devices' clocks show.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clock {
+    /// Records with a time that is further off than tolerated, or cannot be read. They are counted all the same.
+    pub skewed: u64,
+    /// The first and the last record by the devices' clocks.
+    pub first: Option<Moment>,
+    /// See `first`.
+    pub last: Option<Moment>,
+    /// When the last one came in.
+    pub received: Option<Moment>,
 }
 
-impl<'a> Gathered<'a> {
-    fn add(&mut self, part: &Part<'a>) {
-        self.health.merge(part.health);
-        self.usage.merge(part.usage);
-        self.hours.entry(part.start_us).or_default().push(&part.health.load);
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.health.merge(&other.health);
-        self.usage.merge(&other.usage);
-        for (hour, loads) in &other.hours {
-            self.hours.entry(*hour).or_default().extend(loads);
-        }
-    }
-
-    fn figures(&self) -> Figures {
-        let Health { requests, predictions, user_errors, system_errors, slow, times, .. } =
-            &self.health;
-        let rate = |count: &u64| (*requests > 0).then(|| *count as f64 / *requests as f64);
-        let hours: Vec<Load> = self
-            .hours
-            .values()
-            .map(|loads| {
-                let mut hour = Load::default();
-                loads.iter().for_each(|load| hour.merge(load));
-                hour
-            })
-            .collect();
-        let peaks = Peaks::of(&hours);
-        Figures {
-            total_predictions: *predictions,
-            total_requests: *requests,
-            slow_requests: *slow,
-            user_errors: *user_errors,
-            system_errors: *system_errors,
-            user_error_rate: rate(user_errors),
-            system_error_rate: rate(system_errors),
-            execution_time: times.into(),
-            median_load: peaks.median,
-            peak_load: peaks.peak,
-            usage: UsageFigures {
-                rows: self.usage.rows,
-                without_association_id: self.usage.without_association_id,
-                rate_limited: self.usage.rate_limited,
-            },
-        }
-    }
+/// A piece of the window.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthBucket {
+    /// Its begin.
+    pub start: Moment,
+    /// What came in it.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// Rows in it.
+    pub rows: u64,
 }
 
-/// Service health of a deployment in a window, in buckets of this width.
-#[must_use]
-pub fn health<'a>(
-    parts: &[Part<'a>],
-    window: Window,
-    bucket_us: i64,
-    settings: &HealthSettings,
-) -> HealthReport<'a> {
-    let mut groups = BTreeMap::<Group<'a>, Gathered<'a>>::new();
-    let mut buckets = BTreeMap::<Moment, Gathered<'a>>::new();
-    for part in parts.iter().filter(|part| window.has(part.start_us)) {
-        groups.entry(part.group).or_default().add(part);
-        if part.group.answers() {
-            let start = Window::bucket(part.start_us, bucket_us);
-            buckets.entry(start).or_default().add(part);
+/// A model in a part at a gateway.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupHealth {
+    /// The model.
+    pub model_id: String,
+    /// Its package.
+    pub model_digest: Option<String>,
+    /// `champion`, `canary` or `challenger`.
+    pub role: String,
+    /// The gateway.
+    pub gateway: Option<String>,
+    /// Its requests.
+    #[serde(flatten)]
+    pub totals: Totals,
+    /// Its rows.
+    pub usage: Usage,
+    /// Its clock.
+    pub clock: Clock,
+}
+
+impl HealthReport {
+    /// Of these rollups.
+    pub fn of(
+        parts: &[Part<'_>],
+        window: Window,
+        size: BucketSize,
+        settings: &HealthSettings,
+    ) -> Self {
+        let answered =
+            || parts.iter().filter(|part| part.group.role.as_deref() != Some(CHALLENGER));
+        let sum = merged(answered().map(|part| part.rollup));
+        let totals = Totals::of(sum.as_ref(), peaks(answered()));
+        let mut groups = BTreeMap::<Who<'_>, Vec<&Part<'_>>>::new();
+        for part in parts {
+            groups.entry(Who::of(part.group)).or_default().push(part);
         }
-    }
-    let mut total = Gathered::default();
-    buckets.values().for_each(|bucket| total.merge(bucket));
-    let mut roles = BTreeMap::<&'a str, Gathered<'a>>::new();
-    for (group, gathered) in &groups {
-        let role = group.role.unwrap_or(super::CHAMPION);
-        roles.entry(role).or_default().merge(gathered);
-    }
-    let total = total.figures();
-    HealthReport {
-        window,
-        status: status(&total, settings),
-        total,
-        roles: roles.iter().map(|(role, gathered)| (*role, gathered.figures())).collect(),
-        groups: groups
-            .iter()
-            .map(|(group, gathered)| GroupFigures { group: *group, figures: gathered.figures() })
-            .collect(),
-        buckets: buckets
-            .iter()
-            .map(|(start, gathered)| BucketFigures { start: *start, figures: gathered.figures() })
-            .collect(),
+        let bucket = |(start, rollup): (i64, Rollup)| {
+            let within = answered().filter(|part| size.start(part.hour_us) == start);
+            HealthBucket {
+                start: Moment(start),
+                totals: Totals::of(Some(&rollup), peaks(within)),
+                rows: rollup.rows,
+            }
+        };
+        Self {
+            window,
+            status: status(&totals, settings),
+            usage: Usage::of(sum.as_ref()),
+            clock: Clock::of(sum.as_ref()),
+            totals,
+            buckets: buckets(answered().copied(), size).into_iter().map(bucket).collect(),
+            groups: groups.into_iter().map(|(who, parts)| who.health(&parts)).collect(),
+        }
     }
 }
 
-fn status(total: &Figures, settings: &HealthSettings) -> Status {
-    let (Some(user), Some(system)) = (total.user_error_rate, total.system_error_rate) else {
+/// The minutes of these hours. Groups of one hour share its minutes.
+fn peaks<'a, 'b: 'a>(parts: impl Iterator<Item = &'a Part<'b>>) -> Peaks {
+    let mut hours = BTreeMap::<i64, Minutes>::new();
+    for part in parts {
+        hours.entry(part.hour_us).or_default().merge(&part.rollup.health.load);
+    }
+    Peaks::of(hours.values())
+}
+
+fn status(totals: &Totals, settings: &HealthSettings) -> Status {
+    if totals.requests < settings.requests_min {
         return Status::NotEnoughData;
-    };
-    match user.max(system) {
-        _ if total.total_requests < settings.least_requests => Status::NotEnoughData,
-        rate if rate >= settings.red_error_rate => Status::Red,
-        rate if rate >= settings.yellow_error_rate => Status::Yellow,
-        _few => Status::Green,
+    }
+    let failed = share(totals.user_errors + totals.system_errors, totals.requests).unwrap_or(0.0);
+    match failed {
+        failed if failed >= settings.errors_red => Status::Red,
+        failed if failed >= settings.errors_yellow => Status::Yellow,
+        _ => Status::Green,
+    }
+}
+
+impl Totals {
+    fn of(rollup: Option<&Rollup>, load: Peaks) -> Self {
+        let count = |of: fn(&Rollup) -> u64| rollup.map_or(0, of);
+        let requests = count(|rollup| rollup.health.requests);
+        let user_errors = count(|rollup| rollup.health.user_errors);
+        let system_errors = count(|rollup| rollup.health.system_errors);
+        let quantile = |part| rollup.and_then(|rollup| rollup.health.times.quantile(part));
+        Self {
+            requests,
+            predictions: count(|rollup| rollup.health.predictions),
+            user_errors,
+            system_errors,
+            user_error_rate: share(user_errors, requests),
+            system_error_rate: share(system_errors, requests),
+            slow_requests: count(|rollup| rollup.health.slow),
+            execution_time: ExecutionTime {
+                median: quantile(0.5),
+                p90: quantile(0.9),
+                p95: quantile(0.95),
+                p99: quantile(0.99),
+            },
+            load,
+        }
+    }
+}
+
+impl Usage {
+    fn of(rollup: Option<&Rollup>) -> Self {
+        let count = |of: fn(&Rollup) -> u64| rollup.map_or(0, of);
+        Self {
+            rows: count(|rollup| rollup.usage.rows),
+            summed: count(|rollup| rollup.rows_summed),
+            untracked: count(|rollup| rollup.rows_untracked),
+            without_association_id: count(|rollup| rollup.usage.without_association_id),
+            rate_limited: count(|rollup| rollup.usage.rate_limited),
+        }
+    }
+}
+
+impl Clock {
+    fn of(rollup: Option<&Rollup>) -> Self {
+        let happened = rollup.and_then(|rollup| rollup.happened);
+        Self {
+            skewed: rollup.map_or(0, |rollup| rollup.skewed),
+            first: happened.map(|span| Moment(span.first_us)),
+            last: happened.map(|span| Moment(span.last_us)),
+            received: rollup.and_then(|rollup| rollup.received).map(|span| Moment(span.last_us)),
+        }
+    }
+}
+
+/// A group, whatever its bins.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Who<'a> {
+    role: Option<&'a str>,
+    model_id: &'a str,
+    digest: Option<&'a str>,
+    gateway: Option<&'a str>,
+}
+
+impl<'a> Who<'a> {
+    fn of(group: &'a GroupKey) -> Self {
+        Self {
+            role: group.role.as_deref(),
+            model_id: &group.model_id,
+            digest: group.digest.as_deref(),
+            gateway: group.gateway.as_deref(),
+        }
+    }
+
+    fn health(&self, parts: &[&Part<'_>]) -> GroupHealth {
+        let sum = merged(parts.iter().map(|part| part.rollup));
+        let rollup = sum.as_ref();
+        GroupHealth {
+            model_id: self.model_id.to_owned(),
+            model_digest: self.digest.map(str::to_owned),
+            role: self.role.unwrap_or("champion").to_owned(),
+            gateway: self.gateway.map(str::to_owned),
+            totals: Totals::of(rollup, peaks(parts.iter().copied())),
+            usage: Usage::of(rollup),
+            clock: Clock::of(rollup),
+        }
     }
 }

@@ -1,224 +1,167 @@
-use std::collections::BTreeMap;
+//! Reports of what went through ingest, held against what anybody can count by hand.
 
-use models::manifest::Distribution;
+mod accuracy;
+mod drift;
+mod health;
 
-use super::accuracy::accuracy;
-use super::drift::{Column, DriftSettings, LEAST_ROWS, Plan, between, drift};
-use super::health::{HealthSettings, LEAST_REQUESTS, health};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+
 use super::*;
-use crate::numbers::accuracy::{Actual, Outcome, Target};
-use crate::numbers::{Bins, Distance};
+use crate::ingest::{DeploymentPlan, Ingest, PackagePlan, Settings};
+use crate::numbers::accuracy::Target;
+use crate::store::{Hour, Store};
+use crate::testing::Database;
 
 const DAY_US: i64 = 24 * HOUR_US;
-const ALWAYS: Window = Window { start: Moment(0), end: Moment(i64::MAX) };
+const CHAMPION: &str = "sha256:c";
+const CHALLENGER: &str = "sha256:d";
 
-struct Owned {
-    hour: i64,
-    role: Option<&'static str>,
-    gateway: &'static str,
-    plan: u32,
-    health: Health,
-    usage: Usage,
-    features: Vec<Tally>,
-    accuracy: Sums,
+/// A deployment whose records went through ingest.
+struct World {
+    _database: Database,
+    ingest: Ingest,
+    store: Store,
+    plan: Arc<DeploymentPlan>,
+    rollups: Vec<Hour>,
 }
 
-impl Owned {
-    fn new(hour: i64) -> Self {
-        Self {
-            hour,
-            role: None,
-            gateway: "g1",
-            plan: 1,
-            health: Health::default(),
-            usage: Usage::default(),
-            features: Vec::new(),
-            accuracy: Sums::new(&Target::Regression),
-        }
-    }
-
-    fn requests(mut self, requests: u64, user_errors: u64, system_errors: u64) -> Self {
-        self.health.requests = requests;
-        self.health.user_errors = user_errors;
-        self.health.system_errors = system_errors;
-        self.health.load.add(0, requests);
-        (0..requests).for_each(|ms| self.health.times.add(ms as f64));
-        self.usage.rows = 3 * requests;
-        self
-    }
-
-    fn tally(mut self, counts: &[u64]) -> Self {
-        self.features = vec![Tally(counts.to_vec())];
-        self
-    }
-
-    fn pair(mut self, prediction: f64, actual: f64) -> Self {
-        let outcome = Outcome { prediction: &[prediction], actual: Actual::Number(actual) };
-        self.accuracy.add(&outcome);
-        self
-    }
-
-    fn role(self, role: &'static str) -> Self {
-        Self { role: Some(role), ..self }
-    }
-
-    fn part(&self) -> Part<'_> {
-        Part {
-            start_us: self.hour * HOUR_US,
-            group: Group {
-                model_id: "m",
-                model_digest: None,
-                role: self.role,
-                gateway: Some(self.gateway),
-            },
-            plan: Some(self.plan),
-            health: &self.health,
-            usage: &self.usage,
-            features: &self.features,
-            predicted: self.features.first(),
-            accuracy: &self.accuracy,
-        }
-    }
+fn levels(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn parts(owned: &[Owned]) -> Vec<Part<'_>> {
-    owned.iter().map(Owned::part).collect()
+fn age() -> Bins {
+    Bins::Numeric { min: 0.0, max: 100.0 }
 }
 
-/// Levels a and b, 500 rows of training each.
-fn plan() -> Plan {
-    let levels = vec![("a".into(), 500), ("b".into(), 500)];
-    let distribution = Distribution::Categorical { missing: 0, levels, other: 0 };
-    let (bins, baseline) = Bins::of(&distribution, None);
-    let column =
-        |name: &str| Column { name: name.into(), bins: bins.clone(), baseline: baseline.clone() };
-    Plan { number: 1, features: vec![column("f")], predictions: Some(column("y")) }
+fn sex() -> Bins {
+    Bins::Levels { listed: levels(&["f", "m"]), known: levels(&["x"]) }
 }
 
-#[test]
-fn health_adds_up_and_leaves_challengers_apart() {
-    let mut second = Owned::new(5).requests(30, 0, 0);
-    second.gateway = "g2";
-    let owned = [
-        Owned::new(5).requests(70, 1, 2),
-        second,
-        Owned::new(30).requests(10, 0, 0).role("canary"),
-        Owned::new(30).requests(40, 0, 40).role("challenger"),
-    ];
-    let parts = parts(&owned);
-    let report = health(&parts, ALWAYS, DAY_US, &HealthSettings::default());
-    let total = &report.total;
-    assert_eq!((total.total_requests, total.user_errors, total.system_errors), (110, 1, 2));
-    assert_eq!((total.system_error_rate, total.usage.rows), (Some(2.0 / 110.0), 330));
-    // Both gateways in the same minute.
-    assert_eq!((total.median_load, total.peak_load), (Some(55.0), Some(100)));
-    assert_eq!(report.status, Status::Yellow);
-    let starts: Vec<_> =
-        report.buckets.iter().map(|b| (b.start.0 / DAY_US, b.figures.total_requests)).collect();
-    assert_eq!(starts, [(0, 100), (1, 10)]);
-    assert_eq!(report.roles["challenger"].system_error_rate, Some(1.0));
-    assert_eq!(report.roles["champion"].total_requests, 100);
-    assert_eq!(report.groups.len(), 4);
-
-    let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["groups"][0]["role"], "champion");
-    assert_eq!(json["buckets"][1]["start"], "1970-01-02T00:00:00Z");
-    assert_eq!(json["total"]["executionTime"]["requests"], 110);
-
-    let late = Window { start: Moment(6 * HOUR_US), end: Moment(30 * HOUR_US) };
-    let report = health(&parts, late, DAY_US, &HealthSettings::default());
-    assert_eq!((report.status, report.total.total_requests), (Status::NotEnoughData, 0));
-    assert_eq!((report.total.user_error_rate, report.total.peak_load), (None, None));
+fn predicted() -> Bins {
+    Bins::Numeric { min: 0.0, max: 10.0 }
 }
 
-#[test]
-fn the_light_of_health_changes_at_its_edges() {
-    let light = |requests, user, system| {
-        let owned = [Owned::new(0).requests(requests, user, system)];
-        health(&parts(&owned), ALWAYS, DAY_US, &HealthSettings::default()).status
+/// Training of the champion: ages and predictions alike in all ten steps, as many of `f` as of `m`.
+fn baseline() -> Baseline {
+    let column = |name: &str, bins: Bins, tally: &[u64], importance| Column {
+        name: name.to_owned(),
+        bins,
+        tally: Tally(tally.to_vec()),
+        importance,
     };
-    assert_eq!(light(1000, 9, 9), Status::Green);
-    assert_eq!(light(1000, 10, 0), Status::Yellow);
-    assert_eq!(light(1000, 0, 49), Status::Yellow);
-    assert_eq!(light(1000, 0, 50), Status::Red);
-    assert_eq!(light(LEAST_REQUESTS - 1, 5, 0), Status::NotEnoughData);
-    assert_eq!(light(LEAST_REQUESTS, 5, 0), Status::Red);
+    let steps = [0, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 0, 0];
+    Baseline {
+        plan: 1,
+        features: vec![
+            column("age", age(), &steps, 0.5),
+            column("sex", sex(), &[50, 50, 0, 0, 0], 0.4),
+        ],
+        predictions: Some(column("y", predicted(), &steps, 1.0)),
+        metrics: [("cv_rmse", 2.0), ("cv_mae", 0.0)].map(|(n, v)| (n.to_owned(), v)).into(),
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let features = vec![("age".to_owned(), age()), ("sex".to_owned(), sex())];
+        let champion =
+            PackagePlan::new(1, "m", Some(CHAMPION.to_owned()), features, Some(predicted()));
+        // As many columns, with other bins.
+        let other = Bins::Levels { listed: levels(&["f", "m", "x", "y"]), known: Vec::new() };
+        let features = vec![("sex".to_owned(), other), ("age".to_owned(), age())];
+        let bins = Bins::Levels { listed: levels(&["a"]), known: Vec::new() };
+        let challenger =
+            PackagePlan::new(2, "n", Some(CHALLENGER.to_owned()), features, Some(bins));
+        let plan = DeploymentPlan::new("d", Target::Regression, vec![champion, challenger]);
+        let database = Database::sqlite();
+        let store = Store::open(database.address()).await.unwrap();
+        let ingest = Ingest::start(store.clone(), Settings::default()).await.unwrap();
+        Self { _database: database, ingest, store, plan: Arc::new(plan), rollups: Vec::new() }
+    }
+
+    async fn requests(&mut self, entries: Value) {
+        let body = Bytes::from(json!({"data": entries}).to_string());
+        let answer = self.ingest.prediction_requests(&self.plan, body).await.unwrap();
+        assert_eq!(answer.refused, []);
+        self.read().await;
+    }
+
+    async fn inputs(&mut self, entries: Value) {
+        let body = Bytes::from(json!({"data": entries}).to_string());
+        let answer = self.ingest.prediction_inputs(&self.plan, body).await.unwrap();
+        assert_eq!(answer.refused, []);
+        self.read().await;
+    }
+
+    async fn actuals(&mut self, actuals: &[(&str, f64)]) {
+        let entry = |(id, value): &(&str, f64)| json!({"associationId": id, "actualValue": value});
+        let data: Vec<Value> = actuals.iter().map(entry).collect();
+        let body = Bytes::from(json!({"data": data}).to_string());
+        let answer = self.ingest.actuals(&self.plan, body).await.unwrap();
+        assert_eq!(answer.refused, []);
+        self.read().await;
+    }
+
+    async fn read(&mut self) {
+        self.rollups = self.store.rollups("d", 0, i64::MAX / 2).await.unwrap();
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.rollups
+            .iter()
+            .map(|(group, hour_us, rollup)| Part { group, hour_us: *hour_us, rollup })
+            .collect()
+    }
+}
+
+/// Midnight of the first day, in microseconds.
+fn midnight() -> i64 {
+    "2026-11-24T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond()
+}
+
+/// A time so many minutes after it, as records have it.
+fn at(minute: i64) -> String {
+    jiff::Timestamp::from_microsecond(midnight() + minute * 60_000_000).unwrap().to_string()
+}
+
+/// From one hour after midnight up to another.
+fn hours(from: i64, to: i64) -> Window {
+    Window { start: Moment(midnight() + from * HOUR_US), end: Moment(midnight() + to * HOUR_US) }
+}
+
+fn near(a: Option<f64>, b: f64) -> bool {
+    a.is_some_and(|a| (a - b).abs() <= 1e-9 * b.abs().max(1e-9))
 }
 
 #[test]
-fn drift_is_judged_by_importance_and_only_with_enough_rows() {
-    let plan = plan();
-    let light = |a: u64, b: u64, importance: f64| {
-        let owned = [Owned::new(0).tally(&[a, b, 0, 0, 0])];
-        let settings = DriftSettings {
-            feature_importance: BTreeMap::from([("f".into(), importance)]),
-            ..DriftSettings::default()
-        };
-        let report = drift(Some(&plan), &parts(&owned), ALWAYS, DAY_US, &settings);
-        let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(json["features"][0]["bins"][0]["level"], "a");
-        (report.features[0].status, report.target.unwrap().status, report.status)
-    };
-    let all = |status| (status, status, status);
-    assert_eq!(light(LEAST_ROWS / 2, LEAST_ROWS / 2, 1.0), all(Status::Green));
-    assert_eq!(light(LEAST_ROWS, 0, 1.0), all(Status::Red));
-    assert_eq!(light(LEAST_ROWS - 1, 0, 1.0), all(Status::NotEnoughData));
-    assert_eq!(light(900, 100, 0.5), all(Status::Red));
-    assert_eq!(light(900, 100, 0.49), (Status::Yellow, Status::Red, Status::Red));
+fn a_window_has_the_hours_that_it_begins_in_and_not_its_end() {
+    let hour = |hour: i64| midnight() + hour * HOUR_US;
+    let window = Window { start: Moment(hour(1) + 1), end: Moment(hour(3)) };
+    let has: Vec<bool> = (0..4).map(|it| window.has(hour(it))).collect();
+    assert_eq!(has, [false, true, true, false]);
+    let window = Window { start: Moment(hour(1)), end: Moment(hour(2) + 1) };
+    assert!(window.has(hour(2)));
 }
 
 #[test]
-fn drift_says_what_it_was_measured_with() {
-    let plan = plan();
-    let mut other = Owned::new(1).tally(&[9, 9, 9]);
-    other.plan = 2;
-    let owned = [
-        other,
-        Owned::new(2).tally(&[100, 100, 0, 0, 0]),
-        Owned::new(50).tally(&[0, 200, 0, 0, 0]),
-        Owned::new(50).tally(&[900, 0, 0, 0, 0]).role("challenger"),
-    ];
-    let parts = parts(&owned);
-    let settings =
-        DriftSettings { metric: Distance::HistogramIntersection, ..DriftSettings::default() };
-    let report = drift(Some(&plan), &parts, ALWAYS, DAY_US, &settings);
-    assert_eq!((report.since, report.parts_of_other_plans), (Some(Moment(2 * HOUR_US)), 1));
-    assert_eq!((report.features[0].rows, report.features[0].drift_score), (400, Some(0.25)));
-    let scores: Vec<_> =
-        report.buckets.iter().map(|b| (b.status, b.features[0].drift_score)).collect();
-    assert_eq!(scores, [(Status::Green, Some(0.0)), (Status::Red, Some(0.5))]);
-
-    let first = Window { start: Moment(0), end: Moment(DAY_US) };
-    let later = Window { start: Moment(DAY_US), end: Moment(9 * DAY_US) };
-    let apart = between(Some(&plan), &parts, later, first, &settings);
-    assert_eq!((apart.features[0].drift_score, apart.features[0].baseline_rows), (Some(0.5), 200));
-    let empty = Window { start: Moment(9 * DAY_US), end: Moment(10 * DAY_US) };
-    assert_eq!(between(Some(&plan), &parts, later, empty, &settings).status, Status::NotEnoughData);
-    assert_eq!(drift(None, &parts, ALWAYS, DAY_US, &settings).status, Status::NoBaseline);
+fn days_begin_at_midnight_before_1970_too() {
+    assert_eq!(BucketSize::Day.start(-1), -DAY_US);
+    assert_eq!(BucketSize::Day.start(midnight() + 23 * HOUR_US), midnight());
+    assert_eq!(BucketSize::Hour.start(midnight() + HOUR_US), midnight() + HOUR_US);
+    for size in [BucketSize::Hour, BucketSize::Day] {
+        assert_eq!(BucketSize::from_name(size.name()), Some(size));
+    }
+    assert_eq!(BucketSize::from_name("week"), None);
 }
 
 #[test]
-fn accuracy_stands_beside_what_was_promised() {
-    let owned = [
-        Owned::new(0).pair(1.0, 2.0).pair(5.0, 2.0),
-        Owned::new(30).pair(3.0, 3.0),
-        Owned::new(30).pair(100.0, 0.0).role("challenger"),
-    ];
-    let parts = parts(&owned);
-    let promised = BTreeMap::from([("cv_mae".to_owned(), 0.5), ("cv_rmse".to_owned(), 0.0)]);
-    let report = accuracy(&Target::Regression, &promised, &parts, ALWAYS, DAY_US);
-    let metric = |metrics: &[accuracy::MetricReport<'_>], name| {
-        let metric = metrics.iter().find(|metric| metric.name == name).unwrap();
-        (metric.value, metric.baseline_value, metric.percent_change)
-    };
-    assert_eq!(report.rows, 3);
-    let (value, baseline, change) = metric(&report.metrics, "MAE");
-    assert_eq!((value, baseline), (Some(4.0 / 3.0), Some(0.5)));
-    assert!((change.unwrap() - 500.0 / 3.0).abs() < 1e-9);
-    // Nothing is a percentage of zero.
-    assert_eq!(metric(&report.metrics, "RMSE").2, None);
-    assert_eq!(metric(&report.roles["challenger"], "MAE").0, Some(100.0));
-    assert_eq!(metric(&report.buckets[1].metrics, "MAE").0, Some(0.0));
-    let json = serde_json::to_value(&report).unwrap();
-    assert_eq!(json["buckets"][1]["metrics"][5]["reason"], "constantActuals");
+fn a_moment_that_no_calendar_has_is_its_end() {
+    let text = |us| serde_json::to_value(Moment(us)).unwrap();
+    assert_eq!(text(0), json!("1970-01-01T00:00:00Z"));
+    assert_eq!(text(1), json!("1970-01-01T00:00:00.000001Z"));
+    assert!(text(i64::MAX).as_str().unwrap().starts_with("9999-12-30"));
+    assert!(text(i64::MIN).as_str().unwrap().starts_with("-009999-01-02"));
 }

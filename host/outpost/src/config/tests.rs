@@ -51,6 +51,17 @@ fn the_file_of_defaults_holds_the_defaults_of_the_rooms() {
     assert_eq!(config.channels, []);
 }
 
+#[test]
+fn a_gateway_has_the_name_of_its_settings_or_none_yet() {
+    let named = |name: &str| with_file(&format!("[gateway]\nname = {name:?}"), &[]);
+    assert_eq!(named("ward 3").unwrap().gateway.name.as_deref(), Some("ward 3"));
+    assert_eq!(with_file("", &[]).unwrap().gateway.name, None);
+    for wrong in ["", "a\nb", &"g".repeat(65)] {
+        let said = said(named(wrong));
+        assert!(said.contains("gateway.name must be 1 to 64 characters"), "{said}");
+    }
+}
+
 /// The two numbers of each comment are the defaults, and the keys are real ones.
 #[test]
 fn the_commented_limits_are_the_defaults() {

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 
 use super::DecodeError;
-use crate::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
+use crate::{
+    Actual, ActualValue, ActualsRecord, Column, ModelDigest, Outcome, Payload, PredictionRecord,
+    Record, Role, Rows, Values,
+};
 
 /// Form 1 of [`sample`] without package and role, as version 0.1 wrote it.
 const FORM_1: &str = "\
@@ -15,7 +18,7 @@ const FORM_1: &str = "\
     02 333333333333f33f 00000000000000c0\
     02 0161 0162";
 
-/// Form 2 of [`sample`], byte for byte. A change here is a new form.
+/// Form 2 of [`sample`] without the gateway, as version 0.1 wrote it later.
 const FORM_2: &str = "\
     0202643102 6d31d0faedc2c2c3b006 00 0272 3100c801b9 600200 01 02\
     03616765 00 02 000000000000 3e40 000000000000f87f\
@@ -23,6 +26,23 @@ const FORM_2: &str = "\
     02 333333333333f33f 00000000000000c0\
     02 0161 0162\
     01 abababababababababababababababababababababababababababababababab 01";
+
+/// Form 3 of [`sample`], byte for byte. A change here is a new form.
+const FORM_3: &str = "\
+    0302643102 6d31d0faedc2c2c3b006 00 0272 3100c801b9 600200 01 02\
+    03616765 00 02 000000000000 3e40 000000000000f87f\
+    04706c616e 01 02 01026131 00\
+    02 333333333333f33f 00000000000000c0\
+    02 0161 0162\
+    01 abababababababababababababababababababababababababababababababab 01\
+    01 026731";
+
+/// Form 3 of [`actuals`], byte for byte.
+const ACTUALS: &str = "\
+    0302643102 6d31d0faedc2c2c3b006 01 027231 00 02\
+    0161 00 000000000000f83f 0101 01d0faedc2c2c3b006\
+    0162 01 02c3bc 00 00\
+    00 00 00";
 
 fn sample() -> Record<'static> {
     Record {
@@ -53,6 +73,41 @@ fn sample() -> Record<'static> {
         }),
         model_digest: Some(ModelDigest([0xab; 32])),
         role: Role::Canary,
+        gateway: Some("g1".into()),
+    }
+}
+
+fn actuals() -> Record<'static> {
+    Record {
+        payload: Payload::Actuals(ActualsRecord {
+            request_id: "r1".into(),
+            part: 0,
+            actuals: vec![
+                Actual {
+                    association_id: "a".into(),
+                    value: ActualValue::Number(1.5),
+                    acted_on: Some(true),
+                    timestamp_us: Some(1_795_562_956_242_600),
+                },
+                Actual {
+                    association_id: "b".into(),
+                    value: ActualValue::Text("ü".into()),
+                    acted_on: None,
+                    timestamp_us: None,
+                },
+            ],
+        }),
+        model_digest: None,
+        role: Role::Champion,
+        gateway: None,
+        ..sample()
+    }
+}
+
+fn prediction<'a>(record: &'a mut Record<'static>) -> &'a mut PredictionRecord<'static> {
+    match &mut record.payload {
+        Payload::Prediction(prediction) => prediction,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -75,14 +130,27 @@ fn unhex(text: &str) -> Vec<u8> {
 
 fn with_rows(change: impl FnOnce(&mut Rows<'static>)) -> Vec<u8> {
     let mut record = sample();
-    let Payload::Prediction(prediction) = &mut record.payload;
-    change(prediction.rows.as_mut().expect("the sample has rows"));
+    change(prediction(&mut record).rows.as_mut().expect("the sample has rows"));
     encoded(&record)
 }
 
 #[test]
-fn form_2_keeps_its_bytes() {
-    assert_eq!(hex(&encoded(&sample())), FORM_2.replace(' ', ""));
+fn form_3_keeps_its_bytes() {
+    assert_eq!(hex(&encoded(&sample())), FORM_3.replace(' ', ""));
+    assert_eq!(hex(&encoded(&actuals())), ACTUALS.replace(' ', ""));
+    assert_eq!(Record::decode(&unhex(ACTUALS)).unwrap(), actuals());
+}
+
+#[test]
+fn form_2_is_still_read() {
+    let form_2 = unhex(FORM_2);
+    let read = Record::decode(&form_2).unwrap();
+    assert!(matches!(read.deployment_id, Cow::Borrowed("d1")));
+    let expected = Record { gateway: None, ..sample() };
+    assert_eq!(format!("{read:?}"), format!("{expected:?}"));
+    let longer = [&form_2[..], &[0]].concat();
+    assert!(matches!(Record::decode(&longer), Err(DecodeError::LeftOver(1))));
+    assert!(matches!(Record::decode(&form_2[..form_2.len() - 1]), Err(DecodeError::Damaged(_))));
 }
 
 #[test]
@@ -91,7 +159,7 @@ fn form_1_is_still_read() {
     let read = Record::decode(&form_1).unwrap();
     assert!(matches!(read.deployment_id, Cow::Borrowed("d1")));
     // By their texts: NaN does not equal itself.
-    let expected = Record { model_digest: None, role: Role::Champion, ..sample() };
+    let expected = Record { model_digest: None, role: Role::Champion, gateway: None, ..sample() };
     assert_eq!(format!("{read:?}"), format!("{expected:?}"));
     let longer = [&form_1[..], &[0]].concat();
     assert!(matches!(Record::decode(&longer), Err(DecodeError::LeftOver(1))));
@@ -115,8 +183,8 @@ fn what_is_no_record_is_refused_with_the_reason() {
     assert!(matches!(Record::decode(&bytes[..9]), Err(DecodeError::Damaged(_))));
     bytes.push(0);
     assert!(matches!(Record::decode(&bytes), Err(DecodeError::LeftOver(1))));
-    bytes[0] = 3;
-    assert!(matches!(Record::decode(&bytes), Err(DecodeError::Form(3))));
+    bytes[0] = 4;
+    assert!(matches!(Record::decode(&bytes), Err(DecodeError::Form(4))));
 }
 
 #[test]
@@ -138,17 +206,19 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>) {
         let _either = Record::decode(&bytes);
-        for form in [1, 2] {
+        for form in [1, 2, 3] {
             let _after_the_form = Record::decode(&[&[form], &bytes[..]].concat());
         }
     }
 
     #[test]
     fn a_changed_byte_never_panics(at in 0usize..130, to: u8) {
-        let mut bytes = encoded(&sample());
-        let at = at % bytes.len();
-        bytes[at] = to;
-        let _either = Record::decode(&bytes);
+        for record in [sample(), actuals()] {
+            let mut bytes = encoded(&record);
+            let at = at % bytes.len();
+            bytes[at] = to;
+            let _either = Record::decode(&bytes);
+        }
     }
 
     #[test]
@@ -157,7 +227,7 @@ proptest! {
     ) {
         let mut record = sample();
         record.timestamp_us = us;
-        let Payload::Prediction(prediction) = &mut record.payload;
+        let prediction = prediction(&mut record);
         (prediction.status, prediction.part) = (status, part);
         prediction.rows = Some(Rows {
             columns: vec![Column {

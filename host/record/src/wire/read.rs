@@ -124,6 +124,8 @@ pub struct Header {
     /// The part that the package plays in its deployment, a key of ours too; none for the champion. Kept as a text,
     /// because a later version may know more parts.
     pub role: Option<String>,
+    /// The name of the gateway that the message comes from, a key of ours too.
+    pub gateway: Option<String>,
 }
 
 impl Envelope {
@@ -163,6 +165,7 @@ impl Envelope {
             lib_version: Some(record.lib_version.to_owned()),
             model_digest: None,
             role: None,
+            gateway: None,
         };
         header.check()?;
         Self::finish(header, payload_object(record.payload)?)
@@ -218,6 +221,7 @@ impl Header {
             lib_version: fields.text("libVersion").ok().flatten(),
             model_digest: fields.text("modelDigest").ok().flatten(),
             role: fields.text("role").ok().flatten(),
+            gateway: fields.text("gateway").ok().flatten(),
         };
         header.check()?;
         Ok(header)

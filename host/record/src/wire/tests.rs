@@ -6,13 +6,18 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{DataType, Limits, Message, RecordId, messages};
-use crate::{Column, ModelDigest, Outcome, Payload, PredictionRecord, Record, Role, Rows, Values};
+use crate::{
+    Actual, ActualValue, ActualsRecord, Column, ModelDigest, Outcome, Payload, PredictionRecord,
+    Record, Role, Rows, Values,
+};
 
 const ID: RecordId = RecordId { store: Uuid::from_u128(0x0a0b_0c0d), seq: 7 };
 const WIDE: Limits = Limits { rows: NonZeroUsize::new(97).unwrap(), bytes: 1_000_000 };
 
 /// What the public library 11.2.62 writes for the same facts, with made-up ids.
 const LIBRARY: &str = include_str!("fixtures/library.jsonl");
+/// Actuals that the library writes; two of them have no time, which we give them.
+const LIBRARY_ACTUALS: &str = include_str!("fixtures/library-actuals.json");
 /// What we write for them.
 const OURS: &str = include_str!("fixtures/ours.jsonl");
 
@@ -43,12 +48,38 @@ fn record(rows: usize) -> Record<'static> {
         }),
         model_digest: None,
         role: Role::Champion,
+        gateway: None,
+    }
+}
+
+/// The facts of [`LIBRARY_ACTUALS`].
+fn actuals() -> Record<'static> {
+    let actual = |association_id: &'static str, value| Actual {
+        association_id: association_id.into(),
+        value,
+        acted_on: None,
+        timestamp_us: None,
+    };
+    let actuals = vec![
+        Actual {
+            acted_on: Some(true),
+            timestamp_us: Some(1_714_979_289_123_000),
+            ..actual("row-1", ActualValue::Number(151.0))
+        },
+        actual("row-2", ActualValue::Number(75.0)),
+        Actual { acted_on: Some(false), ..actual("3", ActualValue::Text("yes".into())) },
+    ];
+    Record {
+        payload: Payload::Actuals(ActualsRecord { request_id: "r".into(), part: 0, actuals }),
+        ..record(0)
     }
 }
 
 fn prediction<'a>(record: &'a mut Record<'static>) -> &'a mut PredictionRecord<'static> {
-    let Payload::Prediction(prediction) = &mut record.payload;
-    prediction
+    match &mut record.payload {
+        Payload::Prediction(prediction) => prediction,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn data(message: &Message) -> Value {
@@ -99,6 +130,69 @@ fn the_wire_form_keeps_its_bytes() {
         .collect();
     let version = format!("\"libVersion\":\"{}\"", env!("CARGO_PKG_VERSION"));
     assert_eq!(sent.concat().replace(&version, "\"libVersion\":\"VERSION\""), OURS);
+}
+
+#[test]
+fn actuals_are_as_the_library_has_them_and_all_have_a_time() {
+    let mut record = actuals();
+    let sent = messages(&record, ID, WIDE);
+    let [message] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(message.data_type, DataType::ActualsData);
+    let theirs: Value = serde_json::from_str(LIBRARY_ACTUALS).unwrap();
+    let mut theirs: Value = serde_json::from_str(theirs["data"].as_str().unwrap()).unwrap();
+    let ours = data(message);
+    let first = &ours["actualsList"][0];
+    let keys: Vec<_> = shape(&first.to_string()).into_iter().map(|(key, _)| key).collect();
+    let order: Vec<_> =
+        shape(&theirs["actualsList"][0].to_string()).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, order);
+    theirs["actualsList"][0]["timestamp"] = "2024-05-06 07:08:09.123+0000".into();
+    for at in [1, 2] {
+        theirs["actualsList"][at]["timestamp"] = "2026-11-24 23:30:12.052+0000".into();
+    }
+    assert_eq!(ours, theirs);
+    // Our own reader has them back.
+    record.gateway = Some("g".into());
+    let sent = messages(&record, ID, WIDE);
+    let read = super::read::Envelope::read(&sent[0].body).unwrap();
+    let super::read::Payload::ActualsData(read) = read.payload else { panic!("{read:?}") };
+    let ids: Vec<_> =
+        read.actuals_list.iter().map(|actual| actual.association_id.as_str()).collect();
+    assert_eq!(ids, ["row-1", "row-2", "3"]);
+}
+
+#[test]
+fn actuals_come_in_pieces_with_ids_that_no_rows_have() {
+    let of = |record: &Record<'_>, rows| messages(record, ID, limits(rows, usize::MAX));
+    let sent = of(&actuals(), 2);
+    let sizes: Vec<_> =
+        sent.iter().map(|message| data(message)["actualsList"].as_array().unwrap().len()).collect();
+    assert_eq!(sizes, [2, 1]);
+    let name = [0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1, 9];
+    assert_eq!(sent[1].id, Uuid::new_v5(&ID.store, &name));
+    assert_eq!(of(&actuals(), 2), sent);
+    let rows: Vec<_> = of(&record(3), 2).iter().map(|message| message.id).collect();
+    assert!(sent.iter().all(|message| !rows.contains(&message.id)));
+    assert_eq!(DataType::ActualsData.number(), u32::from(super::ACTUALS_NUMBER));
+    let whole = of(&actuals(), 9)[0].body.len();
+    assert_eq!(messages(&actuals(), ID, limits(9, whole - 1)).len(), 2);
+    assert_eq!(messages(&actuals(), ID, limits(9, 1)).len(), 3);
+}
+
+#[test]
+fn the_header_names_the_gateway_and_nothing_else_changes() {
+    for record in [record(2), actuals()] {
+        let named = Record { gateway: Some("ward \"3\"".into()), ..record.clone() };
+        for (with, without) in messages(&named, ID, WIDE).iter().zip(messages(&record, ID, WIDE)) {
+            let [with, without] =
+                [&with.body, &without.body].map(|body| std::str::from_utf8(body).unwrap());
+            assert_eq!(with.replacen(r#","gateway":"ward \"3\""}"#, "}", 1), without);
+            let header = super::read::Envelope::read(with.as_bytes()).unwrap().header;
+            assert_eq!(header.gateway.as_deref(), Some("ward \"3\""));
+            let header = super::read::Envelope::read(without.as_bytes()).unwrap().header;
+            assert_eq!(header.gateway, None);
+        }
+    }
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(super) fn record(name: &str, rows: usize) -> Vec<u8> {
         }),
         model_digest: Some(ModelDigest([0x5a; 32])),
         role: Role::Champion,
+        gateway: None,
     };
     let mut out = Vec::new();
     record.encode(&mut out);

@@ -147,6 +147,7 @@ fn records() -> Vec<Record<'static>> {
                 }),
                 model_digest: Some(ModelDigest([0x5a; 32])),
                 role: Role::Champion,
+                gateway: Some("bench".into()),
             }
         })
         .collect()

@@ -419,6 +419,7 @@ fn some_record() -> impl Strategy<Value = Record<'static>> {
                 }),
                 model_digest: None,
                 role: crate::Role::Champion,
+                gateway: None,
             }
         },
     )
@@ -435,7 +436,7 @@ proptest! {
         let id = RecordId { store: uuid::Uuid::from_u128(1), seq: 2 };
         let limits = Limits { rows: std::num::NonZeroUsize::new(limit).unwrap(), bytes: 1 << 20 };
         let written = messages(&record, id, limits);
-        let crate::Payload::Prediction(prediction) = &record.payload;
+        let crate::Payload::Prediction(prediction) = &record.payload else { unreachable!() };
         let rows = prediction.rows.as_ref().unwrap();
         let mut first = 0;
         for message in &written {

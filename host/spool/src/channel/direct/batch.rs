@@ -1,13 +1,13 @@
 //! Which messages go into one call.
 //!
-//! A call is for one deployment and of one kind: how requests went, or rows that agree in what they count for. It takes
+//! A call is for one deployment and of one kind: how requests went, rows that agree in what they count for, or actuals. It takes
 //! what waits, in order, until a cap is reached. Messages of a call that may have arrived are put together again
 //! exactly as they were, if they are all there.
 
 use std::collections::{HashSet, VecDeque};
 
-use record::wire::read::Payload;
-use record::wire::rest::{Flags, PredictionInput, PredictionRequest};
+use record::wire::read::{Envelope, Payload};
+use record::wire::rest::{Flags, Origin, PredictionInput, PredictionRequest, actual_entries};
 use uuid::Uuid;
 
 /// The namespace of the keys: with it a key is made of the ids of a call's messages.
@@ -39,6 +39,7 @@ struct Subject {
 enum Kind {
     Requests,
     Inputs(Flags),
+    Actuals,
 }
 
 /// A message in the server's shape.
@@ -67,14 +68,19 @@ pub(super) struct Queue {
 
 impl Item {
     /// None for a payload that this channel does not send.
-    pub(super) fn new(seq: u64, id: Uuid, deployment_id: &str, payload: &Payload) -> Option<Self> {
-        let (kind, rows, json) = match payload {
+    pub(super) fn new(seq: u64, id: Uuid, deployment_id: &str, message: &Envelope) -> Option<Self> {
+        let origin = Origin::from(&message.header);
+        let (kind, rows, json) = match &message.payload {
             Payload::DeploymentStats(stats) => {
-                (Kind::Requests, 0, serde_json::to_vec(&PredictionRequest(stats)))
+                (Kind::Requests, 0, serde_json::to_vec(&PredictionRequest(stats, origin)))
             }
             Payload::PredictionsData(data) => {
-                let input = PredictionInput(data);
+                let input = PredictionInput(data, origin);
                 (Kind::Inputs(input.flags()), data.rows(), serde_json::to_vec(&input))
+            }
+            Payload::ActualsData(data) => {
+                let json = actual_entries(&data.actuals_list, &origin);
+                (Kind::Actuals, data.actuals_list.len(), Ok(json))
             }
             _other => return None,
         };
@@ -108,7 +114,12 @@ impl Queue {
         unsure.retain(|ids| !ids.iter().any(|id| here.contains(id)));
         let first = self.items.front()?;
         let subject = first.subject.clone();
-        let most = if subject.kind == Kind::Requests { caps.stats } else { caps.groups };
+        let most = match subject.kind {
+            Kind::Requests => caps.stats,
+            Kind::Inputs(_) => caps.groups,
+            // Each holds one at least.
+            Kind::Actuals => caps.rows,
+        };
         let mut full = false;
         self.take_where(|item, taken| {
             if full || item.subject != subject {
@@ -162,6 +173,7 @@ impl Batch {
         match self.subject.kind {
             Kind::Requests => "predictionRequests",
             Kind::Inputs(_) => "predictionInputs",
+            Kind::Actuals => "actuals",
         }
     }
 
@@ -220,7 +232,7 @@ mod tests {
             r#"{{"header":{{"deploymentId":"{deployment}","dataType":"{kind}"}},"data":{data}}}"#
         );
         let envelope = Envelope::read(envelope.as_bytes()).unwrap();
-        Item::new(number, Uuid::from_u128(number.into()), deployment, &envelope.payload).unwrap()
+        Item::new(number, Uuid::from_u128(number.into()), deployment, &envelope).unwrap()
     }
 
     fn stats(number: u64, deployment: &str) -> Item {
@@ -252,6 +264,28 @@ mod tests {
         assert_eq!(sizes(groups(4, 1), Caps { bytes: two - 2, ..CAPS }), [1, 1, 1, 1]);
         // One alone may be larger, or it would never go.
         assert_eq!(sizes(groups(2, 9), Caps { bytes: 1, rows: 1, groups: 1, stats: 1 }), [1, 1]);
+    }
+
+    #[test]
+    fn actuals_of_many_messages_are_the_entries_of_one_call() {
+        let actuals = |number, ids: &[&str]| {
+            let list: Vec<_> = ids
+                .iter()
+                .map(|id| serde_json::json!({"associationId": id, "actualValue": 1.5}))
+                .collect();
+            let data = serde_json::json!({"actualsList": list, "modelId": "m"});
+            item(number, "d", "ACTUALS_DATA", &data.to_string())
+        };
+        let items = || vec![actuals(1, &["a", "b"]), stats(2, "d"), actuals(3, &["c"])];
+        let mut queue = Queue::default();
+        queue.extend(items());
+        let batch = queue.take(&mut Vec::new(), &CAPS).unwrap();
+        assert_eq!((batch.what(), batch.seqs().collect::<Vec<_>>()), ("actuals", vec![1, 3]));
+        let one = |id: &str| format!(r#"{{"associationId":"{id}","actualValue":1.5}}"#);
+        let body = format!(r#"{{"data":[{},{},{}]}}"#, one("a"), one("b"), one("c"));
+        assert_eq!(String::from_utf8(batch.body()).unwrap(), body);
+        assert!(batch.body_bytes() >= body.len());
+        assert_eq!(sizes(items(), Caps { rows: 2, ..CAPS }), [1, 1, 1]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::*;
 use crate::channel::tests::{append, outbox, record, rejected, until};
@@ -250,7 +251,10 @@ fn many_records_go_in_few_calls() {
         "predictions": [2.5],
         "associationIds": ["1-0"],
     });
-    assert_eq!(call.body["data"][0], expected);
+    let mut entry = call.body["data"][0].clone();
+    let id = entry.as_object_mut().unwrap().remove("recordId").unwrap();
+    assert!(id.as_str().unwrap().parse::<Uuid>().is_ok(), "{id}");
+    assert_eq!(entry, expected);
     let requests = calls.iter().find(|call| call.path.contains("predictionRequests")).unwrap();
     assert_eq!(requests.path, "/api/v2/deployments/d1/predictionRequests/fromJSON/");
     assert_eq!(requests.body["data"][0]["executionTime"], 1.0);

@@ -29,20 +29,20 @@ rm -rf "$folder"
 "#;
 
 /// A database.
-pub(super) struct Database {
+pub(crate) struct Database {
     address: String,
     folder: Option<TempDir>,
 }
 
 impl Database {
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}", folder.path().join("mlops.db").display());
         Self { address, folder: Some(folder) }
     }
 
     /// None, loudly, where there is no server to be had.
-    pub(super) fn postgres() -> Option<Self> {
+    pub(crate) fn postgres() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(server) = Server::shared() else {
             let why = format!(
@@ -58,12 +58,12 @@ impl Database {
         Some(Self { address, folder: None })
     }
 
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// The folder of a file.
-    pub(super) fn folder(&self) -> Option<&Path> {
+    pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_ref().map(TempDir::path)
     }
 }

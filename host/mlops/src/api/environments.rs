@@ -1,0 +1,83 @@
+//! Prediction environments.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::shape::{Body, Page, Queried, page};
+use super::{App, Fault, jobs};
+use crate::registry::{NewEnvironment, RegistryError};
+
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    part: Queried<Page>,
+) -> Result<Json<Value>, Fault> {
+    let all = app.registry.environments().await?;
+    page(&app, "predictionEnvironments", part?.0, all.iter())
+}
+
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Fault> {
+    Ok(Json(json!(app.registry.environment(&id).await?)))
+}
+
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    body: Body<NewEnvironment>,
+) -> Result<(StatusCode, Json<Value>), Fault> {
+    let environment = app.registry.add_environment(body?.0).await?;
+    Ok((StatusCode::CREATED, Json(json!(environment))))
+}
+
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Fault> {
+    match app.registry.remove_environment(&id).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        // What clients of the service expect of one that is in use.
+        Err(RegistryError::Conflict(message)) => {
+            Err(Fault::new(StatusCode::UNPROCESSABLE_ENTITY, message))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Restart {
+    force_restart: bool,
+}
+
+pub(super) async fn restart_monitoring(
+    state: State<Arc<App>>,
+    path: Path<String>,
+    body: Body<Restart>,
+) -> Result<Response, Fault> {
+    restart(state, path, body, "monitoring").await
+}
+
+pub(super) async fn restart_management(
+    state: State<Arc<App>>,
+    path: Path<String>,
+    body: Body<Restart>,
+) -> Result<Response, Fault> {
+    restart(state, path, body, "management").await
+}
+
+async fn restart(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    body: Body<Restart>,
+    agent: &str,
+) -> Result<Response, Fault> {
+    app.registry.ask_for_restart(&id, agent, body?.0.force_restart).await?;
+    Ok(jobs::done(&format!("predictionEnvironments/{id}"), json!({"message": "ok"})))
+}

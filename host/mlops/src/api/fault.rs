@@ -1,0 +1,108 @@
+//! From a fault to a status and a body. One file, so that nobody invents statuses.
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::ingest::IngestError;
+use crate::registry::RegistryError;
+use crate::store::StoreError;
+
+/// How long a client waits before it calls again, seconds.
+const RETRY_AFTER: &str = "1";
+
+/// A call that was not done.
+#[derive(Debug)]
+pub struct Fault {
+    status: StatusCode,
+    message: String,
+    /// The field that is wrong.
+    field: Option<String>,
+}
+
+impl Fault {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), field: None }
+    }
+
+    /// A field of the query or of the body that cannot be.
+    pub(crate) fn field(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
+        let field = field.into();
+        let message = format!("`{field}` {reason}");
+        Self { status: StatusCode::UNPROCESSABLE_ENTITY, message, field: Some(field) }
+    }
+
+    fn inside(error: &dyn std::error::Error) -> Self {
+        let mut chain = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            chain = format!("{chain}: {error}");
+            source = error.source();
+        }
+        tracing::error!(error = chain, "A call failed inside");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; try again")
+    }
+}
+
+impl IntoResponse for Fault {
+    fn into_response(self) -> Response {
+        let mut body = json!({ "message": self.message });
+        if let Some(field) = self.field {
+            body["errors"] = json!({ field: self.message });
+        }
+        let mut response = (self.status, Json::<Value>(body)).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
+        response
+    }
+}
+
+impl From<RegistryError> for Fault {
+    fn from(error: RegistryError) -> Self {
+        let status = match &error {
+            RegistryError::Missing { .. } => StatusCode::NOT_FOUND,
+            RegistryError::Invalid { field, reason } => return Self::field(*field, reason),
+            RegistryError::Conflict(_) => StatusCode::CONFLICT,
+            RegistryError::Package(_) | RegistryError::Training(_) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            RegistryError::Store(error) => return Self::inside(error),
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::inside(&error)
+    }
+}
+
+impl From<IngestError> for Fault {
+    fn from(error: IngestError) -> Self {
+        let status = match &error {
+            IngestError::NotJson(_) => StatusCode::BAD_REQUEST,
+            IngestError::Body { field, reason } => return Self::field(field, reason),
+            IngestError::Busy | IngestError::Unavailable | IngestError::Closed => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+/// What axum could not read, with its own status and words.
+macro_rules! rejections {
+    ($($rejection:ty),+) => {
+        $(impl From<$rejection> for Fault {
+            fn from(rejection: $rejection) -> Self {
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        })+
+    };
+}
+rejections!(BytesRejection, JsonRejection, PathRejection, QueryRejection);

@@ -1,0 +1,112 @@
+//! Looks at an MLOps server.
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum View {
+    /// Show how deployments do: requests, errors, times, rows
+    Status(StatusView),
+    /// Show how rows differ from the training data
+    Drift(DriftView),
+    /// Show predictions beside their outcomes
+    Accuracy(AccuracyView),
+}
+
+/// How to reach the server.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// The MLOps server
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "MLOPS_SERVICE_URL",
+        default_value = "http://localhost:8080"
+    )]
+    pub(crate) server: String,
+    /// A file with the token that the server knows you by [default: the token in MLOPS_API_TOKEN]
+    #[arg(long, value_name = "FILE", env = "OUTPOST_TOKEN_FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Print what the server says, as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which part of the records.
+#[derive(Debug, Args)]
+pub(crate) struct Stretch {
+    /// From when on: a time such as 2026-11-24T08:00:00Z, or how long ago, as in 12h or 7d [default: 7d]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) start: Option<String>,
+    /// Until when, likewise [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) end: Option<String>,
+    /// How long the pieces are of which pictures are made
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) bucket: Bucket,
+    /// Only what models in this part did
+    #[arg(long, value_enum)]
+    pub(crate) role: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub(crate) enum Bucket {
+    #[default]
+    Hour,
+    Day,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Part {
+    Champion,
+    Canary,
+    Challenger,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusView {
+    /// The deployment; all when not given
+    pub(crate) deployment: Option<String>,
+    #[command(flatten)]
+    pub(crate) stretch: Stretch,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DriftView {
+    /// The deployment
+    pub(crate) deployment: String,
+    /// How distances are measured [default: what the deployment's settings say]
+    #[arg(long, value_enum)]
+    pub(crate) metric: Option<Distance>,
+    /// Compare with the rows from this time on, instead of the training data
+    #[arg(long, value_name = "TIME", requires = "reference_end")]
+    pub(crate) reference_start: Option<String>,
+    /// Up to this time
+    #[arg(long, value_name = "TIME", requires = "reference_start")]
+    pub(crate) reference_end: Option<String>,
+    #[command(flatten)]
+    pub(crate) stretch: Stretch,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Distance {
+    Psi,
+    KullbackLeibler,
+    JensenShannon,
+    Hellinger,
+    HistogramIntersection,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AccuracyView {
+    /// The deployment
+    pub(crate) deployment: String,
+    #[command(flatten)]
+    pub(crate) stretch: Stretch,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
