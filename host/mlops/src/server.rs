@@ -153,7 +153,7 @@ impl Server {
     /// Gives how many connections were cut off.
     pub async fn stop(self, grace: Duration) -> usize {
         self.retaining.abort();
-        drop(self.stop.send(Some(grace)));
+        self.stop.send_replace(Some(grace));
         let cut = self.serving.await.unwrap_or(0);
         self.ingest.close().await;
         self.store.pool().close().await;
@@ -304,3 +304,6 @@ fn too_slow(time: Duration) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
+
+#[cfg(test)]
+mod tests;

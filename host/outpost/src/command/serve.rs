@@ -202,7 +202,7 @@ fn channel_names(config: &Config) -> String {
 }
 
 /// An address that can be called: 0.0.0.0 is none.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut reachable = address;
     if address.ip().is_unspecified() {
         reachable.set_ip(match address {
