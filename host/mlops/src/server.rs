@@ -312,3 +312,6 @@ fn too_slow(time: Duration) -> Response {
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,12 @@ impl Default for Settings {
 impl Settings {
     /// The database that is meant.
     pub fn address(&self) -> String {
-        let file = || format!("sqlite:{}", self.data.join(DATABASE).display());
+        let file = || format!("sqlite:{}", self.database_file().display());
         self.database.clone().unwrap_or_else(file)
+    }
+
+    /// The file of the database when none is named.
+    pub fn database_file(&self) -> PathBuf {
+        self.data.join(DATABASE)
     }
 }

@@ -7,7 +7,7 @@ mod up;
 
 pub(crate) use agent::Agent;
 pub(crate) use mlops::{
-    AccuracyView, Bucket, Distance, DriftView, Part, Server, StatusView, Stretch, View,
+    AccuracyView, Backup, Bucket, Distance, DriftView, MlopsServe, Part, Server, StatusView, Stretch, View,
 };
 pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
@@ -48,7 +48,7 @@ pub(crate) enum Command {
     Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),
-    /// Look at the numbers of an MLOps server
+    /// Run an MLOps server, or look at the numbers of one
     Mlops(Mlops),
     /// Make a key pair for signing model packages
     Keygen(Keygen),
@@ -69,6 +69,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Mlops {
+    #[command(flatten)]
+    pub(crate) serve: MlopsServe,
     #[command(subcommand)]
     pub(crate) view: Option<View>,
 }
