@@ -62,6 +62,19 @@ rootLogger.appenderRef.out.ref = OUT
 ";
 
 impl AgentChannel<'_> {
+    /// With nothing but what it needs.
+    pub(crate) fn plain_yaml((at, channel): (usize, &Self)) -> String {
+        let name = format!("name: \"channel-{at}\"");
+        match channel {
+            Self::Kafka(brokers, topic) => format!(
+                "  - type: \"KAFKA_SPOOL\"\n    details: {{{name}, topicName: \"{topic}\", \
+                 bootstrapServers: \"{brokers}\", MLOPS_KAFKA_CONSUMER_GROUP_ID: \"agent-of-{topic}\", \
+                 MLOPS_KAFKA_SESSION_TIMEOUT_MS: 6000}}\n"
+            ),
+            other => Self::yaml((at, other)),
+        }
+    }
+
     fn yaml((at, channel): (usize, &Self)) -> String {
         let name = format!("name: \"channel-{at}\"");
         match channel {

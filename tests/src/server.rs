@@ -1,9 +1,13 @@
-//! An MLOps server that says yes to everything and remembers what it was told.
+//! An MLOps server that says yes to everything, or what a story wants, and remembers what it took.
 
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// The status of a call, by its number and its path.
+type Answer = dyn Fn(usize, &str) -> &'static str + Send + Sync;
 
 /// The server. It listens until the test process ends.
 #[derive(Debug)]
@@ -26,14 +30,26 @@ pub struct Call {
 impl Server {
     /// Starts it on a free port.
     pub fn start() -> Self {
+        Self::answering(|_, _| "202 Accepted")
+    }
+
+    /// Starts one that answers a call, by its number and its path, with this status (and more lines of a head). What it
+    /// does not answer with 202 it does not take.
+    pub fn answering(answer: impl Fn(usize, &str) -> &'static str + Send + Sync + 'static) -> Self {
+        let answer: Arc<Answer> = Arc::new(answer);
+        let number = Arc::new(AtomicUsize::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&calls);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let heard = Arc::clone(&heard);
-                std::thread::spawn(move || serve(stream, &heard));
+                let (heard, answer) = (Arc::clone(&heard), Arc::clone(&answer));
+                let number = Arc::clone(&number);
+                std::thread::spawn(move || {
+                    let answer = |path: &str| answer(number.fetch_add(1, Ordering::SeqCst), path);
+                    serve(stream, &heard, &answer)
+                });
             }
         });
         Self { port, calls }
@@ -51,7 +67,11 @@ impl Server {
 }
 
 /// Answers requests until the client goes away. One that cannot be read ends the connection.
-fn serve(stream: TcpStream, heard: &Mutex<Vec<Call>>) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    heard: &Mutex<Vec<Call>>,
+    answer: &dyn Fn(&str) -> &'static str,
+) -> Option<()> {
     let mut out = stream.try_clone().ok()?;
     let mut stream = BufReader::new(stream);
     loop {
@@ -73,8 +93,12 @@ fn serve(stream: TcpStream, heard: &Mutex<Vec<Call>>) -> Option<()> {
             ("200 OK", r#"{"versionString":"2.30.0","major":2,"minor":30}"#)
         } else {
             let body = serde_json::from_slice(&body).ok()?;
-            heard.lock().unwrap_or_else(PoisonError::into_inner).push(Call { path, headers, body });
-            ("202 Accepted", r#"{"message":"ok"}"#)
+            let status = answer(&path);
+            if status.starts_with("202") {
+                let call = Call { path, headers, body };
+                heard.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+            }
+            (status, r#"{"message":"ok"}"#)
         };
         let length = answer.len();
         write!(

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod stories {
+    mod actuals;
     mod admin;
     mod admin_security;
     mod agent;
@@ -20,6 +21,7 @@ mod stories {
     mod hostile;
     mod kafka;
     mod kafka_security;
+    mod monitoring_agent;
     mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;

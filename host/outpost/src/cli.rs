@@ -1,7 +1,9 @@
 //! The command line: names, meanings, defaults. What a command does lives in `command/`.
 
+mod agent;
 mod operate;
 
+pub(crate) use agent::Agent;
 pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
     RemoveChallenger, Sent, ShareOrAbort, Status,
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Read monitoring records from channels and report them to the MLOps server
+    Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),
     /// Make a key pair for signing model packages

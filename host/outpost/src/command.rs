@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod agent;
 mod check;
 mod compile;
 mod health;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Check(args) => check::run(&args),
         Command::Seal(args) => seal::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Agent(args) => agent::run(&args),
         Command::Operate(command) => operate::run(&command),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),

@@ -12,6 +12,7 @@ pub mod channel;
 mod outbox;
 mod rabbitmq;
 pub mod repair;
+pub mod rest;
 pub mod source;
 
 pub use channel::{

@@ -3,6 +3,18 @@
 //! A call takes many payloads of one kind: `{"data": [..]}`. Statistics are as on the wire. Rows have their features as
 //! a list of `{name, values}`, and say whether they count for drift and accuracy once for the whole call, so that one
 //! call can take only rows that agree in it ([`PredictionInput::flags`]).
+//!
+//! Every entry also says where it comes from ([`Origin`]), in keys of our own that others ignore. [`carry`] makes of a
+//! message what goes into calls.
+
+mod carry;
+mod fast;
+mod origin;
+mod stats;
+
+pub use self::carry::{ActualEntry, Carried, CarryLimits, Kind, Piece, carry, carry_binary};
+pub use self::origin::Origin;
+pub use self::stats::PredictionStat;
 
 use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
@@ -10,15 +22,15 @@ use serde::ser::{SerializeMap as _, Serializer};
 use super::read::{DeploymentStats, PredictionsData};
 
 /// An entry of a `predictionRequests/fromJSON/` call.
-#[derive(Clone, Copy, Debug)]
-pub struct PredictionRequest<'a>(pub &'a DeploymentStats);
+#[derive(Clone, Debug)]
+pub struct PredictionRequest<'a>(pub &'a DeploymentStats, pub Origin<'a>);
 
 /// An entry of a `predictionInputs/fromJSON/` call.
-#[derive(Clone, Copy, Debug)]
-pub struct PredictionInput<'a>(pub &'a PredictionsData);
+#[derive(Clone, Debug)]
+pub struct PredictionInput<'a>(pub &'a PredictionsData, pub Origin<'a>);
 
 /// What the rows of a call have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Flags {
     /// They do not count for drift.
     pub skip_drift_tracking: bool,
@@ -44,6 +56,7 @@ macro_rules! entries {
         })+
     };
 }
+use entries;
 
 impl Serialize for PredictionRequest<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -57,6 +70,7 @@ impl Serialize for PredictionRequest<'_> {
             "userError": self.0.user_error,
             "systemError": self.0.system_error,
         );
+        self.1.serialize_into(&mut map)?;
         map.end()
     }
 }
@@ -77,6 +91,7 @@ impl Serialize for PredictionInput<'_> {
         if self.0.forecast_distance.is_some() {
             map.serialize_entry("timeSeriesPredictionsReport", &TimeSeries(self.0))?;
         }
+        self.1.serialize_into(&mut map)?;
         map.end()
     }
 }

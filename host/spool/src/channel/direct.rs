@@ -69,8 +69,8 @@ impl Direct {
     pub(super) fn new(settings: DirectSettings) -> Result<Self, ChannelError> {
         settings.check()?;
         let client = Client::new(&settings)?;
-        let caller = client.caller();
-        let worker = Worker::spawn("direct", move |call| caller.make(call));
+        let caller = client.clone();
+        let worker = Worker::spawn("direct", move |call| caller.make(&call));
         Ok(Self {
             call_bytes: settings.message_bytes,
             settings,
@@ -99,7 +99,6 @@ impl Direct {
             number: self.calls,
             url: self.client.url(&batch),
             key: batch.key(),
-            token: self.client.token(),
             body: batch.body(),
         };
         match self.worker.give(call) {
@@ -118,7 +117,7 @@ impl Direct {
         let Some(batch) = self.calling.take_if(|_| reply.number == self.calls) else { return };
         let about = |why: &str| format!("{}: {why}", batch.describe());
         match reply.outcome {
-            Outcome::Taken => {
+            Outcome::Taken { .. } => {
                 self.failures = 0;
                 let taken: HashSet<Uuid> = batch.ids().collect();
                 self.unsure.retain(|ids| !ids.iter().any(|id| taken.contains(id)));
@@ -216,9 +215,8 @@ impl Sink for Direct {
         let mut items = Vec::with_capacity(parcel.messages.len());
         for message in parcel.messages.iter().filter(|message| !arrived.contains(&message.id)) {
             let envelope = Envelope::read(&message.body);
-            let item = envelope.map(|envelope| {
-                Item::new(seq, message.id, parcel.deployment_id, &envelope.payload)
-            });
+            let item = envelope
+                .map(|envelope| Item::new(seq, message.id, parcel.deployment_id, &envelope));
             match item {
                 Ok(Some(item)) => items.push(item),
                 // There is nothing else that a record becomes.

@@ -62,7 +62,7 @@ pub struct DeploymentStats {
 
 /// Rows with their predictions. All features, the predictions and the association ids are equally long, where they
 /// are there at all; the lists of a time series are as they came.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PredictionsData {
     /// When they were made.

@@ -23,10 +23,10 @@ fn call(envelope: &Envelope) -> Option<String> {
     match &envelope.payload {
         Payload::DeploymentStats(stats) => Some(format!(
             "{{\"data\":[{}]}}",
-            serde_json::to_string(&PredictionRequest(stats)).unwrap()
+            serde_json::to_string(&PredictionRequest(stats, Origin::default())).unwrap()
         )),
         Payload::PredictionsData(data) => {
-            let input = PredictionInput(data);
+            let input = PredictionInput(data, Origin::default());
             let Flags { skip_drift_tracking, skip_accuracy_tracking } = input.flags();
             let flags = [
                 (skip_drift_tracking, ",\"skipDriftTracking\":true"),

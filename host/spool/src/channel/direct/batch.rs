@@ -6,8 +6,8 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use record::wire::read::{Actual, Payload};
-use record::wire::rest::{Flags, PredictionInput, PredictionRequest};
+use record::wire::read::{Actual, Envelope, Payload};
+use record::wire::rest::{ActualEntry, Flags, Origin, PredictionInput, PredictionRequest};
 use uuid::Uuid;
 
 /// The namespace of the keys: with it a key is made of the ids of a call's messages.
@@ -68,17 +68,18 @@ pub(super) struct Queue {
 
 impl Item {
     /// None for a payload that this channel does not send.
-    pub(super) fn new(seq: u64, id: Uuid, deployment_id: &str, payload: &Payload) -> Option<Self> {
-        let (kind, rows, json) = match payload {
+    pub(super) fn new(seq: u64, id: Uuid, deployment_id: &str, message: &Envelope) -> Option<Self> {
+        let origin = Origin::from(&message.header);
+        let (kind, rows, json) = match &message.payload {
             Payload::DeploymentStats(stats) => {
-                (Kind::Requests, 0, serde_json::to_vec(&PredictionRequest(stats)))
+                (Kind::Requests, 0, serde_json::to_vec(&PredictionRequest(stats, origin)))
             }
             Payload::PredictionsData(data) => {
-                let input = PredictionInput(data);
+                let input = PredictionInput(data, origin);
                 (Kind::Inputs(input.flags()), data.rows(), serde_json::to_vec(&input))
             }
             Payload::ActualsData(data) => {
-                (Kind::Actuals, data.actuals_list.len(), entries(&data.actuals_list))
+                (Kind::Actuals, data.actuals_list.len(), entries(&data.actuals_list, &origin))
             }
             _other => return None,
         };
@@ -148,13 +149,13 @@ impl Queue {
 }
 
 /// Actuals as entries of a call, which has no list around those of one message.
-fn entries(actuals: &[Actual]) -> serde_json::Result<Vec<u8>> {
+fn entries(actuals: &[Actual], origin: &Origin<'_>) -> serde_json::Result<Vec<u8>> {
     let mut json = Vec::new();
     for (at, actual) in actuals.iter().enumerate() {
         if at > 0 {
             json.push(b',');
         }
-        serde_json::to_writer(&mut json, actual)?;
+        serde_json::to_writer(&mut json, &ActualEntry(actual, origin))?;
     }
     Ok(json)
 }
@@ -242,7 +243,7 @@ mod tests {
             r#"{{"header":{{"deploymentId":"{deployment}","dataType":"{kind}"}},"data":{data}}}"#
         );
         let envelope = Envelope::read(envelope.as_bytes()).unwrap();
-        Item::new(number, Uuid::from_u128(number.into()), deployment, &envelope.payload).unwrap()
+        Item::new(number, Uuid::from_u128(number.into()), deployment, &envelope).unwrap()
     }
 
     fn stats(number: u64, deployment: &str) -> Item {

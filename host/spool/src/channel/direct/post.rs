@@ -1,31 +1,21 @@
-//! One call to the server, and what its answer means.
+//! One call to the server, on a thread of its own.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
 use uuid::Uuid;
 
 use super::DirectSettings;
 use super::batch::Batch;
-use crate::channel::{ChannelError, Secret};
-
-/// Most bytes of an answer that are looked at.
-const REPLY_BYTES: u64 = 2048;
-/// Most characters of an answer that are told on.
-const TOLD_CHARS: usize = 200;
-/// What stands for the token wherever an answer holds it.
-const REDACTED: &str = "[redacted]";
+use crate::channel::ChannelError;
+pub(super) use crate::rest::Outcome;
+use crate::rest::{REPLY_BYTES, RestClient, RestSettings};
 
 /// A call, ready to be made.
 pub(super) struct Call {
     pub(super) number: u64,
     pub(super) url: String,
     pub(super) key: Uuid,
-    pub(super) token: Arc<Secret>,
     pub(super) body: Vec<u8>,
 }
 
@@ -35,271 +25,36 @@ pub(super) struct Reply {
     pub(super) outcome: Outcome,
 }
 
-/// What an answer means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// The server has it.
-    Taken,
-    /// The server asks to wait.
-    Wait { after: Option<Duration>, why: String },
-    /// Nobody knows whether the server has it.
-    Unknown { why: String },
-    /// Only an operator can mend it.
-    Operator { why: String },
-    /// There is too much in it.
-    TooLarge { why: String },
-    /// The server will never take it.
-    Refused { why: String },
-}
-
 /// What calls have in common.
-pub(super) struct Client {
-    agent: Agent,
-    /// Without a slash at its end, and with `/api/v2`.
-    endpoint: String,
-    token: Arc<Secret>,
-    token_file: Option<PathBuf>,
-}
-
-/// Makes calls.
-pub(super) struct Caller {
-    agent: Agent,
-}
+#[derive(Clone)]
+pub(super) struct Client(Arc<RestClient>);
 
 impl Client {
     pub(super) fn new(settings: &DirectSettings) -> Result<Self, ChannelError> {
-        let token_file = settings.token_file.clone();
-        let token = Secret::given(settings.token.as_ref(), token_file.as_deref());
-        let token = token
-            .map_err(|source| ChannelError::Secret { setting: "token_file", source })?
-            .filter(is_sendable)
-            .ok_or(ChannelError::Setting { setting: "token", must_be: "visible ASCII" })?;
-        let roots = match &settings.ca_location {
-            Some(file) => {
-                certificates(file).map_err(|reason| ChannelError::Certificates { reason })?
-            }
-            None => RootCerts::PlatformVerifier,
+        let settings = RestSettings {
+            endpoint: settings.endpoint.clone(),
+            token: settings.token.clone(),
+            token_file: settings.token_file.clone(),
+            ca_location: settings.ca_location.clone(),
+            verify: true,
+            timeout: Duration::from_millis(settings.timeout_ms),
+            connect_timeout: Duration::from_millis(settings.connect_timeout_ms),
+            connections: 1,
+            reply_bytes: REPLY_BYTES,
         };
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(roots)
-            .build();
-        let agent = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            // A redirect would take token and records to somewhere that nobody named.
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(Duration::from_millis(settings.timeout_ms)))
-            .timeout_connect(Some(Duration::from_millis(settings.connect_timeout_ms)))
-            .user_agent(concat!("outpost/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .new_agent();
-        let endpoint = format!("{}/api/v2", settings.base());
-        if !settings.is_private() {
-            tracing::warn!(endpoint, "Token and records go over a bare connection; take https");
-        }
-        Ok(Self { agent, endpoint, token: Arc::new(token), token_file })
-    }
-
-    pub(super) fn caller(&self) -> Caller {
-        Caller { agent: self.agent.clone() }
-    }
-
-    pub(super) fn token(&self) -> Arc<Secret> {
-        Arc::clone(&self.token)
+        RestClient::new(&settings).map(|client| Self(Arc::new(client)))
     }
 
     /// Reads the token again, if it is in a file.
-    pub(super) fn renew_token(&mut self) -> Result<(), String> {
-        let Some(file) = &self.token_file else { return Ok(()) };
-        let token = Secret::read(file).map_err(|error| {
-            let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-            format!("token_file: {error}{}", source.unwrap_or_default())
-        })?;
-        if !is_sendable(&token) {
-            return Err(format!("token_file: {} must hold visible ASCII", file.display()));
-        }
-        self.token = Arc::new(token);
-        Ok(())
+    pub(super) fn renew_token(&self) -> Result<(), String> {
+        self.0.renew_token()
     }
 
     pub(super) fn url(&self, batch: &Batch) -> String {
-        let deployment = escape(batch.deployment_id());
-        format!("{}/deployments/{deployment}/{}/fromJSON/", self.endpoint, batch.what())
-    }
-}
-
-impl Caller {
-    pub(super) fn make(&self, call: Call) -> Reply {
-        Reply { number: call.number, outcome: self.outcome(&call) }
+        self.0.url(&["deployments", batch.deployment_id(), batch.what(), "fromJSON"])
     }
 
-    fn outcome(&self, call: &Call) -> Outcome {
-        let token = call.token.reveal();
-        let sent = self
-            .agent
-            .post(&call.url)
-            .header("Authorization", format!("Bearer {token}"))
-            .header("Content-Type", "application/json")
-            .header("Idempotency-Key", call.key.to_string())
-            .send(&call.body[..]);
-        let mut response = match sent {
-            Ok(response) => response,
-            Err(error) => return failed(&error),
-        };
-        let status = response.status().as_u16();
-        let retry_after = response.headers().get("Retry-After");
-        let after =
-            retry_after.and_then(|value| wait(value.to_str().ok()?, jiff::Timestamp::now()));
-        let mut text = Vec::new();
-        // The status is the answer; what else it says is read as far as it goes.
-        if let Err(error) = response.body_mut().as_reader().take(REPLY_BYTES).read_to_end(&mut text)
-        {
-            tracing::debug!(%error, "Answer of the server ended early");
-        }
-        let said = tell(&String::from_utf8_lossy(&text).replace(token, REDACTED));
-        let reason = response.status().canonical_reason().unwrap_or("unknown status");
-        let why = format!("{status} {reason}{}{said}", if said.is_empty() { "" } else { ": " });
-        sort(status, after, why)
-    }
-}
-
-/// What a status means.
-fn sort(status: u16, after: Option<Duration>, why: String) -> Outcome {
-    match status {
-        200..=299 => Outcome::Taken,
-        429 | 503 => Outcome::Wait { after, why },
-        408 | 409 | 425 | 500..=599 => Outcome::Unknown { why },
-        413 => Outcome::TooLarge { why },
-        400 | 422 => Outcome::Refused { why },
-        300..=399 => Outcome::Operator { why: format!("{why} (the endpoint redirects)") },
-        _other => Outcome::Operator { why },
-    }
-}
-
-/// What no answer means.
-fn failed(error: &ureq::Error) -> Outcome {
-    let why = tell(&error.to_string());
-    match error {
-        // A certificate that we do not trust, or a clock that is wrong.
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => Outcome::Operator {
-            why: format!("{why} (check ca_location, and this machine's clock)"),
-        },
-        ureq::Error::Io(io) if is_certificate(io) => Outcome::Operator {
-            why: format!("{why} (check ca_location, and this machine's clock)"),
-        },
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Outcome::Operator { why },
-        _other => Outcome::Unknown { why },
-    }
-}
-
-/// TLS tells its errors as errors of the connection.
-fn is_certificate(error: &std::io::Error) -> bool {
-    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
-}
-
-/// `Retry-After`: seconds, or a date.
-fn wait(value: &str, now: jiff::Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = jiff::fmt::rfc2822::parse(value).ok()?.timestamp();
-    // A date that is over asks for no wait.
-    Some(Duration::try_from(date.duration_since(now)).unwrap_or_default())
-}
-
-/// A text of somebody else's, fit for a line of a log.
-fn tell(text: &str) -> String {
-    let plain = text.chars().map(|char| if char.is_control() { ' ' } else { char });
-    plain.take(TOLD_CHARS).collect::<String>().trim().to_owned()
-}
-
-/// A part of a path.
-fn escape(text: &str) -> String {
-    let mut path = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
-                path.push(char::from(byte))
-            }
-            _other => path.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    path
-}
-
-fn is_sendable(token: &Secret) -> bool {
-    let token = token.reveal();
-    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-fn certificates(file: &Path) -> Result<RootCerts, String> {
-    let said = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-    let pem = std::fs::read(file).map_err(|error| said(&error))?;
-    let mut certificates: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| said(&error))? {
-            certificates.push(certificate);
-        }
-    }
-    if certificates.is_empty() {
-        return Err(said(&"it holds no certificate"));
-    }
-    Ok(RootCerts::new_with_certs(&certificates))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now: jiff::Timestamp = "2026-11-25T09:00:00Z".parse().unwrap();
-        for (text, seconds) in [
-            ("0", Some(0)),
-            (" 120 ", Some(120)),
-            ("Wed, 25 Nov 2026 09:01:30 GMT", Some(90)),
-            ("Wed, 25 Nov 2026 08:00:00 GMT", Some(0)),
-            ("soon", None),
-            ("-5", None),
-            ("", None),
-        ] {
-            assert_eq!(wait(text, now), seconds.map(Duration::from_secs), "{text}");
-        }
-    }
-
-    #[test]
-    fn each_status_has_its_meaning() {
-        let meaning = |status| match sort(status, None, String::new()) {
-            Outcome::Taken => "taken",
-            Outcome::Wait { .. } => "wait",
-            Outcome::Unknown { .. } => "unknown",
-            Outcome::Operator { .. } => "operator",
-            Outcome::TooLarge { .. } => "too large",
-            Outcome::Refused { .. } => "refused",
-        };
-        for (expected, statuses) in [
-            ("taken", &[200, 202, 204][..]),
-            ("wait", &[429, 503]),
-            ("unknown", &[408, 409, 425, 500, 502, 504, 599]),
-            ("too large", &[413]),
-            ("refused", &[400, 422]),
-            ("operator", &[301, 308, 401, 403, 404, 405, 410, 415, 451]),
-        ] {
-            for &status in statuses {
-                assert_eq!(meaning(status), expected, "{status}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_others_say_fits_a_line() {
-        assert_eq!(tell(" a\r\nb\u{1b}[31m "), "a  b [31m");
-        assert_eq!(tell(&"x".repeat(1000)).len(), TOLD_CHARS);
-        assert_eq!(escape("a/b ü..%"), "a%2Fb%20%C3%BC%2E%2E%25");
+    pub(super) fn make(&self, call: &Call) -> Reply {
+        Reply { number: call.number, outcome: self.0.post(&call.url, call.key, &call.body) }
     }
 }

@@ -1,13 +1,11 @@
 //! The settings of the direct channel.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ureq::http::Uri;
-
 use super::batch::Caps;
 use crate::channel::{ChannelError, Secret};
+use crate::rest;
 
 /// Most rows of an entry by default, as the library's agent sends them.
 const ROWS_PER_MESSAGE: usize = 100;
@@ -100,7 +98,7 @@ impl DirectSettings {
 
     pub(in crate::channel) fn check(&self) -> Result<(), ChannelError> {
         let rules = [
-            ("endpoint", "http:// or https:// and a host, without user or query", self.is_url()),
+            ("endpoint", rest::ENDPOINT, rest::is_endpoint(&self.endpoint)),
             (
                 "token",
                 "given either as token or as token_file",
@@ -123,36 +121,6 @@ impl DirectSettings {
             Some((setting, must_be, _)) => Err(ChannelError::Setting { setting, must_be }),
             None => Ok(()),
         }
-    }
-
-    fn uri(&self) -> Option<Uri> {
-        self.base().parse().ok()
-    }
-
-    fn is_url(&self) -> bool {
-        self.uri().is_some_and(|uri| {
-            let scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-            let host = uri.host().is_some_and(|host| !host.is_empty());
-            // A user in it would be a secret in a place where nobody looks for one.
-            let user = uri.authority().is_some_and(|authority| authority.as_str().contains('@'));
-            scheme && host && !user && uri.query().is_none()
-        })
-    }
-
-    /// The endpoint without `/api/v2` and without a slash at its end.
-    pub(super) fn base(&self) -> &str {
-        let base = self.endpoint.trim().trim_end_matches('/');
-        base.strip_suffix("/api/v2").unwrap_or(base).trim_end_matches('/')
-    }
-
-    /// Whether nobody on the way can read what is sent.
-    pub(super) fn is_private(&self) -> bool {
-        let Some(uri) = self.uri() else { return false };
-        let host = uri.host().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse();
-        let here =
-            host == "localhost" || address.is_ok_and(|address: IpAddr| address.is_loopback());
-        uri.scheme_str() == Some("https") || here
     }
 
     pub(super) fn caps(&self) -> Caps {
@@ -190,7 +158,7 @@ mod tests {
             ("http://127.0.0.1:8080/dr/api/v2//", "http://127.0.0.1:8080/dr"),
         ] {
             let settings = settings(endpoint);
-            assert_eq!(settings.base(), base);
+            assert_eq!(rest::base(&settings.endpoint), base);
             settings.check().unwrap();
         }
         for endpoint in ["", "a", "ftp://a", "https://", "https://u:p@a", "https://a?b", "/api/v2"]
@@ -210,7 +178,7 @@ mod tests {
             ("http://10.0.0.1", false),
             ("http://localhost.a", false),
         ] {
-            assert_eq!(settings(endpoint).is_private(), private, "{endpoint}");
+            assert_eq!(rest::is_private(endpoint), private, "{endpoint}");
         }
     }
 
