@@ -241,24 +241,23 @@ impl Reader {
     ) {
         *seen.types.entry(stats::name(&carried.kind)).or_default() += 1;
         seen.features_left_out += carried.features_left_out as u64;
-        let key = key.filter(|_| carried.record_id.is_some());
-        if let Some(key) = key {
-            match self.desk.repeats.look(key, token) {
-                Seen::Never => {}
-                Seen::UnderWay => return seen.repeats += 1,
-                Seen::Done => {
-                    seen.repeats += 1;
-                    return done.lock().push(token);
-                }
-            }
-        }
         if carried.pieces.is_empty() {
             return done.lock().push(token);
         }
-        let message = Message::new(token, Arc::clone(done), carried.pieces.len(), key);
-        if let Some(key) = key {
-            self.desk.repeats.begin(key, &message);
-        }
+        let pieces = carried.pieces.len();
+        let message = match key.filter(|_| carried.record_id.is_some()) {
+            None => Message::new(token, done, pieces, None),
+            Some(key) => match self.desk.repeats.begin(key, token, done, pieces) {
+                Ok(message) => message,
+                Err(before) => {
+                    seen.repeats += 1;
+                    if before == Seen::Done {
+                        done.lock().push(token);
+                    }
+                    return;
+                }
+            },
+        };
         let lane =
             LaneKey { deployment: carried.deployment_id.unwrap_or_default(), kind: carried.kind };
         let place = sorted.iter().position(|(known, _)| **known == lane).unwrap_or_else(|| {

@@ -35,6 +35,7 @@ pub(crate) enum Command {
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
     /// Read monitoring records from channels and report them to the MLOps server
+    #[command(version)]
     Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),

@@ -37,6 +37,9 @@ channelConfigs:
     details: {name: "kafka", topicName: "t", bootstrapServers: "h:9092", ackDeadline: 600, MLOPS_KAFKA_CONSUMER_GROUP_ID: g, MLOPS_KAFKA_AUTO_RELEASE_OFFSET: latest}
 "#;
 
+/// Makes one setting wrong.
+type Change = fn(&mut Config);
+
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, &BTreeMap::new())
 }
@@ -153,7 +156,7 @@ fn limits_are_checked_at_their_edges() {
         ..parse(THEIRS).unwrap()
     };
     good.check().unwrap();
-    let wrong: [(&str, fn(&mut Config)); 10] = [
+    let wrong: [(&str, Change); 10] = [
         ("mlopsUrl", |c| c.mlops_url = "h".into()),
         ("mlopsUrl", |c| c.mlops_url.clear()),
         ("apiToken", |c| c.api_token = None),

@@ -23,8 +23,10 @@ fn a_429_is_waited_out_and_holds_up_no_other_type_no_other_deployment_and_not_th
     place.write(&(0..50).map(|number| stats(&format!("q{number:02}"), "fast")).collect::<Vec<_>>());
     let agent = place.agent(&server);
     until("the others are taken", || server.ids().len() == 100);
-    let lanes = agent.stats()["lanes"].to_string();
-    assert!(lanes.contains("429") && lanes.contains("waiting"), "{lanes}");
+    until("the wait is told of", || {
+        let lanes = agent.stats()["lanes"].to_string();
+        lanes.contains("429") && lanes.contains("waiting")
+    });
     let summary = stop(agent);
     assert_eq!((summary.reported, summary.left), (100, 1));
     let asked = server.calls().iter().filter(|(_, status)| *status == 429).count();

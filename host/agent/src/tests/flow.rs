@@ -166,3 +166,19 @@ fn a_second_agent_does_not_take_the_state_of_the_first() {
         place.state()
     );
 }
+
+#[test]
+fn a_record_that_comes_through_two_channels_is_reported_once_and_acknowledged_to_both() {
+    let (place, other, server) = (Place::new(), Place::new(), Server::yes());
+    let lines: Vec<String> = (0..50).map(|number| stats(&format!("s{number:02}"), "d")).collect();
+    place.write(&lines);
+    other.write(&lines);
+    let mut config = place.config(&server);
+    let mut second = ChannelConfig::of_directory(&other.spool());
+    second.name = "other".into();
+    config.channels.push(second);
+    let agent = Agent::start(config).unwrap();
+    until("both are acknowledged", || place.is_acknowledged() && other.is_acknowledged());
+    stop(agent);
+    assert_eq!(server.ids().len(), 50);
+}

@@ -249,8 +249,12 @@ fn many_records_go_in_few_calls() {
         "features": [{"name": "x", "values": [1.5]}],
         "predictions": [2.5],
         "associationIds": ["1-0"],
+        "modelDigest": format!("sha256:{}", "5a".repeat(32)),
     });
-    assert_eq!(call.body["data"][0], expected);
+    let mut entry = call.body["data"][0].clone();
+    let record = entry.as_object_mut().unwrap().remove("recordId").unwrap();
+    assert!(record.as_str().unwrap().parse::<Uuid>().is_ok(), "{record}");
+    assert_eq!(entry, expected);
     let requests = calls.iter().find(|call| call.path.contains("predictionRequests")).unwrap();
     assert_eq!(requests.path, "/api/v2/deployments/d1/predictionRequests/fromJSON/");
     assert_eq!(requests.body["data"][0]["executionTime"], 1.0);
