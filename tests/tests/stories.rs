@@ -19,9 +19,11 @@ mod stories {
     mod faults;
     mod files;
     mod hostile;
+    mod interop;
     mod kafka;
     mod kafka_security;
     mod monitoring_agent;
+    mod monitoring_kills;
     mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;

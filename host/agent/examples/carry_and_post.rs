@@ -1,6 +1,6 @@
 //! How much the agent costs: carrying a message alone, and from spool files to a server that only says yes.
 //!
-//!     cargo run --release -p agent --example measure -- [MESSAGES]
+//!     cargo run --release -p agent --example carry_and_post -- [MESSAGES]
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on fails")]
 

@@ -30,7 +30,7 @@ const REFUSED: f64 = 0.015;
 const OUTAGE: std::ops::Range<i64> = 1170..1190;
 /// From when on the feature wanders, minutes from the day's begin, and how far it gets, in its standard deviations.
 const DRIFT_FROM: i64 = 720;
-const DRIFT: f64 = 1.6;
+const DRIFT: f64 = 2.5;
 /// The part of the rows whose outcome becomes known, and after how long at most.
 const KNOWN: f64 = 0.8;
 const KNOWN_AFTER_HOURS: std::ops::Range<f64> = 0.25..8.0;
