@@ -9,7 +9,7 @@ STEP := tests/setup/step.sh
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## Train, package and serve a model on port 9091 (PORT=... for another one)
+demo: ## Train, package, serve on port 9091 and watch on 8080, with a day to look at (PORT=, MLOPS_PORT=)
 	@tests/setup/demo.sh
 
 # One selection of crates for everything but the demo: another one unites features differently and compiles the world
