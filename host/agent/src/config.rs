@@ -3,6 +3,7 @@
 //! An unknown key is an error that names the nearest known one: a limit that nobody reads is worse than a start that
 //! fails. The flags win over the environment, the environment over the file. No secret is in anything that is printed.
 
+mod aggregation;
 mod channels;
 mod keys;
 
@@ -14,6 +15,7 @@ use record::wire::DataType;
 use serde_json::{Map, Value};
 use spool::channel::Secret;
 
+pub use self::aggregation::Aggregation;
 pub use self::channels::{ChannelConfig, ChannelKind};
 use self::keys::KEYS;
 
@@ -111,6 +113,7 @@ pub struct Config {
     pub actuals_per_call: usize,
     pub call_bytes: usize,
     pub aggregators: BTreeMap<&'static str, Aggregator>,
+    pub aggregation: Aggregation,
     pub channels: Vec<ChannelConfig>,
     pub deployment_id: Option<String>,
     pub model_id: Option<String>,
@@ -156,6 +159,7 @@ impl Default for Config {
             actuals_per_call: 10_000,
             call_bytes: 8 << 20,
             aggregators: BTreeMap::new(),
+            aggregation: Aggregation::default(),
             channels: Vec::new(),
             deployment_id: None,
             model_id: None,
@@ -383,14 +387,19 @@ fn first_line(text: &str) -> String {
 
 /// The error for a key that is not known.
 fn unknown(key: String, names: impl Iterator<Item = &'static str>) -> ConfigError {
+    let nearest = nearest(&key, names);
+    ConfigError::Unknown { key, nearest }
+}
+
+/// The name that is most like a key.
+fn nearest(key: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     let plain = |text: &str| text.to_lowercase().replace(['_', '-'], "");
-    let likeness = |name: &str| strsim::jaro_winkler(&plain(&key), &plain(name));
-    let nearest = names
+    let likeness = |name: &str| strsim::jaro_winkler(&plain(key), &plain(name));
+    names
         .map(|name| (likeness(name), name))
         .filter(|(likeness, _)| *likeness >= ALIKE)
         .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, name)| name);
-    ConfigError::Unknown { key, nearest }
+        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

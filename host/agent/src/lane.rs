@@ -10,6 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::message::Item;
 use crate::parked::Park;
+use crate::summed::Stage;
 
 /// The smallest bound for the bytes of a call that a 413 can lead to.
 const MIN_CALL_BYTES: usize = 1024;
@@ -33,12 +34,15 @@ pub(crate) struct Caps {
     pub(crate) wait: Duration,
     /// Most calls at the same time.
     pub(crate) calls: usize,
+    /// How the calls begin to tell of what waits.
+    pub(crate) stage: Stage,
 }
 
 /// The items of a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) items: Vec<Item>,
+    pub(crate) stage: Stage,
 }
 
 /// How the server takes what a lane has.
@@ -207,7 +211,7 @@ impl Lane {
         if self.items.is_empty() {
             self.flush = false;
         }
-        (!items.is_empty()).then_some(Batch { items })
+        (!items.is_empty()).then_some(Batch { items, stage: self.caps.stage })
     }
 
     /// Puts a call back that is to be made again.
@@ -243,7 +247,7 @@ impl Batch {
         }
         body.push(b']');
         if let Kind::Inputs(flags) = &key.kind {
-            if flags.skip_drift_tracking {
+            if flags.skip_drift_tracking || self.stage == Stage::Outcomes {
                 body.extend_from_slice(b",\"skipDriftTracking\":true");
             }
             if flags.skip_accuracy_tracking {
@@ -261,14 +265,16 @@ impl Batch {
 
     /// Two calls in place of one; none when there is a single entry.
     pub(crate) fn halves(self) -> Result<(Self, Self), Self> {
-        let mut items = self.items;
+        let Self { mut items, stage } = self;
         if items.len() > 1 {
             let rest = items.split_off(items.len() / 2);
-            return Ok((Self { items }, Self { items: rest }));
+            return Ok((Self { items, stage }, Self { items: rest, stage }));
         }
         match items.first().and_then(Item::halves) {
-            Some((one, other)) => Ok((Self { items: vec![one] }, Self { items: vec![other] })),
-            None => Err(Self { items }),
+            Some((one, other)) => {
+                Ok((Self { items: vec![one], stage }, Self { items: vec![other], stage }))
+            }
+            None => Err(Self { items, stage }),
         }
     }
 }

@@ -29,6 +29,7 @@ mod read;
 mod repeats;
 mod serve;
 mod stats;
+mod summed;
 
 use std::fs::File;
 use std::io;
@@ -44,7 +45,7 @@ use serde_json::Value;
 use spool::channel::ChannelError;
 use spool::rest::{RestClient, RestSettings};
 
-pub use self::config::{Config, ConfigError, Flags};
+pub use self::config::{Aggregation, Config, ConfigError, Flags};
 use self::desk::Desk;
 use self::diary::Diary;
 use self::letters::Letters;

@@ -9,6 +9,8 @@
 //! | 400, 422 | halved until the entry is alone that the server does not take; it becomes a dead letter |
 //! | 401, 403, 404, a redirect, any other | the lane waits for an operator, loudly; the token's file is read again |
 
+mod summed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,7 @@ use crate::lane::{Batch, Health, LaneKey};
 use crate::letters::{Letter, Letters};
 use crate::message::Item;
 use crate::stats::Stats;
+use crate::summed::Stage;
 
 /// The first wait when only an operator can mend something: a deployment may be about to be made.
 const OPERATOR_FIRST: Duration = Duration::from_secs(2);
@@ -52,6 +55,14 @@ struct Refused {
     field: Option<String>,
     #[serde(default)]
     reason: Option<String>,
+    #[serde(default, rename = "seenRecordIds")]
+    seen_record_ids: Vec<String>,
+}
+
+impl Refused {
+    fn why(&self) -> String {
+        [&self.field, &self.reason].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ")
+    }
 }
 
 impl Poster {
@@ -60,13 +71,20 @@ impl Poster {
         while let Some(turn) = self.desk.next() {
             let failing = turn.is_failing();
             let Turn { key, batch, .. } = turn;
-            let body = batch.body(&key);
-            let path = key.path();
-            let outcome = self.client.post(&self.client.url(&path), Batch::key(&body), &body);
-            self.stats.called(&path.join("/"));
-            let settled = self.sort(&key, batch, body.len(), outcome);
+            let settled = match batch.stage {
+                Stage::Sums => self.sum(&key, batch),
+                Stage::Plain | Stage::Outcomes => self.send(&key, batch),
+            };
             self.desk.settle(&key, failing, settled);
         }
+    }
+
+    fn send(&self, key: &LaneKey, batch: Batch) -> Settled {
+        let body = batch.body(key);
+        let path = key.path();
+        let outcome = self.client.post(&self.client.url(&path), Batch::key(&body), &body);
+        self.stats.called(&path.join("/"));
+        self.sort(key, batch, body.len(), outcome)
     }
 
     fn sort(&self, key: &LaneKey, batch: Batch, bytes: usize, outcome: Outcome) -> Settled {
@@ -85,6 +103,8 @@ impl Poster {
             }
             Outcome::Operator { why } => self.operator(key, batch, why),
             Outcome::TooLarge { why } => match self.split(key, batch, &why) {
+                // What bounds sums is what is in them.
+                Ok(settled) if self.config.sums(key) => settled,
                 Ok(settled) => Settled { too_large: Some(bytes), ..settled },
                 Err(settled) => settled,
             },
@@ -98,9 +118,8 @@ impl Poster {
         let answer: Answer = serde_json::from_slice(reply).unwrap_or_default();
         let mut refused = Vec::new();
         for one in answer.refused {
-            let why = [one.field, one.reason].into_iter().flatten().collect::<Vec<_>>().join(": ");
             if let Some(entry) = entry(&batch.items, one.index) {
-                refused.push((entry, format!("the server refused it: {why}")));
+                refused.push((entry, format!("the server refused it: {}", one.why())));
             }
         }
         if let Err(why) = self.bury(key, &refused) {

@@ -7,7 +7,7 @@ use record::wire::DataType;
 use serde_json::{Value, json};
 use spool::channel::Secret;
 
-use super::{Aggregator, Config};
+use super::{Aggregation, Aggregator, Config};
 
 /// A key of the file.
 pub(super) struct Key {
@@ -93,6 +93,16 @@ pub(super) const KEYS: &[Key] = &[
             config.aggregators.iter().map(show).collect::<Vec<_>>().into()
         },
     },
+    Key {
+        name: "aggregation",
+        ours: true,
+        meaning: "Rows are summed up before they are sent: {enabled, windowMs, recordsMax, bins, categoriesMax, keepRawForAccuracy}",
+        set: |config, value| {
+            config.aggregation = Aggregation::read(value)?;
+            Ok(())
+        },
+        show: |config| config.aggregation.show(),
+    },
     key!(theirs "maxFeaturesToMonitor", size => max_features, "Most features of a record; those behind them are left out"),
     key!(theirs "samplesGroupSizeForMLOpsAPIEndpoint", size => samples_group_size, "Most rows of an entry; a longer record is cut"),
     key!(theirs "maxGroupsForMLOpsAPIEndpoint", size => max_groups, "Most entries with rows in a call"),
@@ -139,7 +149,7 @@ fn needed_path(value: &Value) -> Result<PathBuf, String> {
     path(value)?.ok_or_else(|| "the path of a directory".to_owned())
 }
 
-fn boolean(value: &Value) -> Result<bool, String> {
+pub(super) fn boolean(value: &Value) -> Result<bool, String> {
     match value {
         Value::Bool(yes) => Ok(*yes),
         Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(true),
@@ -148,12 +158,12 @@ fn boolean(value: &Value) -> Result<bool, String> {
     }
 }
 
-fn whole(value: &Value) -> Result<u64, String> {
+pub(super) fn whole(value: &Value) -> Result<u64, String> {
     let digits = value.as_str().and_then(|text| text.trim().parse().ok());
     value.as_u64().or(digits).ok_or_else(|| "a whole number, not negative".to_owned())
 }
 
-fn size(value: &Value) -> Result<usize, String> {
+pub(super) fn size(value: &Value) -> Result<usize, String> {
     usize::try_from(whole(value)?).map_err(|_| "a smaller number".to_owned())
 }
 

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use record::wire::rest::Kind;
 
-use crate::config::Config;
+use crate::config::{Aggregation, Config};
 use crate::lane::{Caps, LaneKey};
+use crate::summed::Stage;
 
 /// The settings, as the desk needs them.
 #[derive(Debug)]
@@ -19,6 +20,9 @@ impl Limits {
     pub(super) fn caps(&self, key: &LaneKey) -> Caps {
         let config = &self.config;
         let aggregator = config.aggregator(key.data_type());
+        if config.sums(key) {
+            return self.caps_of_sums();
+        }
         let (entries, rows) = match key.kind {
             Kind::Requests | Kind::Stats => (config.max_aggregated_records, usize::MAX),
             Kind::Inputs(_) => (config.max_groups, config.rows_per_call),
@@ -33,6 +37,38 @@ impl Limits {
             _other => 1,
         };
         let bytes = config.call_bytes;
-        Caps { entries, rows, bytes, ready: aggregator.records, wait: aggregator.wait, calls }
+        Caps {
+            entries,
+            rows,
+            bytes,
+            ready: aggregator.records,
+            wait: aggregator.wait,
+            calls,
+            stage: Stage::Plain,
+        }
+    }
+
+    /// Most of everything in a call with sums: half of what the lane may have in memory, so that one is made while the
+    /// next is gathered.
+    fn caps_of_sums(&self) -> Caps {
+        let config = &self.config;
+        let Aggregation { window, records_max, .. } = config.aggregation;
+        Caps {
+            entries: records_max,
+            rows: usize::MAX,
+            bytes: config.lane_bytes / 2,
+            ready: records_max,
+            wait: window,
+            calls: (config.http_concurrent_request / 2).max(1),
+            stage: Stage::Sums,
+        }
+    }
+}
+
+impl Config {
+    /// Whether the rows of a lane are summed up: those that count for drift, when it is so wanted.
+    pub(crate) fn sums(&self, key: &LaneKey) -> bool {
+        let counts = matches!(key.kind, Kind::Inputs(flags) if !flags.skip_drift_tracking);
+        self.aggregation.enabled && counts
     }
 }

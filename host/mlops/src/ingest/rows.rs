@@ -132,7 +132,7 @@ fn bin(bins: &Bins, column: &ReadColumn<'_>, places: &mut Vec<u16>) {
 }
 
 /// A value of a numeric column: what means no number is missing.
-fn as_number(value: &Value<'_>) -> f64 {
+pub(super) fn as_number(value: &Value<'_>) -> f64 {
     match value {
         Value::Missing => f64::NAN,
         Value::Boolean(value) => f64::from(u8::from(*value)),

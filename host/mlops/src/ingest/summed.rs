@@ -1,10 +1,13 @@
 //! Rows that were summed up where they were made: histograms, put into our bins.
 
-use record::wire::rest::read::{Body, Fault, StatsEntry, Summary};
+use std::borrow::Cow;
+
+use record::wire::rest::read::{Body, Fault, StatsEntry, Summary, Value};
 
 use super::answer::IngestError;
 use super::plan::DeploymentPlan;
 use super::prepare::{Preparing, read_body};
+use super::rows::as_number;
 use super::target::classes;
 use super::work::{Call, Entry, MOST_ROWS, Records, What, Work};
 use crate::numbers::{Bins, Tally};
@@ -96,14 +99,26 @@ fn add(preparing: &mut Preparing<'_>, index: usize, entry: &StatsEntry<'_>, drif
 fn tally(bins: &Bins, stats: &Summary<'_>) -> Tally {
     let mut tally = bins.empty();
     match bins {
-        Bins::Numeric { .. } => bins.add_centroids(&mut tally, &stats.centroids, stats.missing),
+        Bins::Numeric { .. } => {
+            bins.add_centroids(&mut tally, &stats.centroids, stats.missing);
+            // Numbers among texts were counted as levels; what is none is missing, as it is in rows.
+            for (level, count) in &stats.levels {
+                tally.add(bins.place_number(as_number(&Value::Text(Cow::Borrowed(level)))), *count);
+            }
+        }
         Bins::Levels { .. } => {
+            // Levels that are numbers, each by its name as in rows, as far as the centroids are exact.
+            for (centroid, count) in &stats.centroids {
+                let count = u64::try_from(*count).unwrap_or(0);
+                tally.add(bins.place_text(Some(&centroid.to_string())), count);
+            }
+            let numbers: u64 = stats.centroids.iter().map(|(_, count)| count.unsigned_abs()).sum();
             let listed: u64 = stats.levels.iter().map(|(_, count)| *count).sum();
             for (level, count) in &stats.levels {
                 tally.add(bins.place_text(Some(level)), *count);
             }
             // The one that summed up lists only so many levels; the others it counted all the same.
-            let other = stats.count.saturating_sub(listed);
+            let other = stats.count.saturating_sub(listed + numbers);
             if let (true, Bins::Levels { listed, .. }) = (other > 0, bins) {
                 tally.add(listed.len(), other);
             }
