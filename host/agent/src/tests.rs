@@ -3,6 +3,7 @@
 mod faults;
 mod flow;
 mod server;
+mod summed;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -221,3 +221,36 @@ fn nothing_that_is_printed_holds_a_secret_and_it_can_be_read_again() {
     assert_eq!(again.http_timeout_ms, config.http_timeout_ms);
     assert_eq!(again.channels.len(), 3);
 }
+
+#[test]
+fn aggregation_is_off_checked_at_its_edges_and_printed_as_it_is_read() {
+    let read = |map: &str| parse(&format!("aggregation: {map}"));
+    assert_eq!(parse("").unwrap().aggregation, Aggregation::default());
+    assert!(!Aggregation::default().enabled);
+    let given = "{enabled: true, windowMs: 0, recordsMax: 1, bins: 10000, categoriesMax: 1, \
+                 keepRawForAccuracy: false}";
+    let config = read(given).unwrap();
+    let wanted = Aggregation {
+        enabled: true,
+        window: std::time::Duration::ZERO,
+        records_max: 1,
+        bins: 10_000,
+        categories_max: 1,
+        keep_raw_for_accuracy: false,
+    };
+    assert_eq!(config.aggregation, wanted);
+    assert_eq!(parse(&config.describe()).unwrap().aggregation, wanted);
+    for (map, names) in [
+        ("{bins: 0}", "bins is 1 to 10000"),
+        ("{bins: 10001}", "bins is 1 to 10000"),
+        ("{recordsMax: 0}", "recordsMax is at least 1"),
+        ("{categoriesMax: 0}", "categoriesMax is at least 1"),
+        ("{windowMs: -1}", "windowMs is a whole number"),
+        ("{enabled: perhaps}", "enabled is true or false"),
+        ("{recordMax: 5}", "\"recordMax\" is none of them, perhaps \"recordsMax\""),
+        ("7", "a map of its own settings"),
+    ] {
+        let error = read(map).unwrap_err().to_string();
+        assert!(error.contains("aggregation must be") && error.contains(names), "{error}");
+    }
+}
