@@ -7,6 +7,7 @@ mod stories {
     mod admin;
     mod admin_security;
     mod agent;
+    mod aggregation;
     mod channels;
     mod check;
     mod command_line;

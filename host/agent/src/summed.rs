@@ -12,7 +12,8 @@
 mod columns;
 mod histogram;
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
 use record::wire::read::{Aggregates, PredictionStats};
@@ -83,16 +84,21 @@ struct Unsummed {
 }
 
 impl Summed {
-    /// Sums up records, always alike.
+    /// Sums up records, always alike. A record that is there twice is left over once: the server is asked about it when it
+    /// knows the first.
     pub(crate) fn of(items: &[Item], settings: &Aggregation) -> Self {
         let mut summed = Self::default();
         let mut places: BTreeMap<Key, usize> = BTreeMap::new();
+        let mut known: BTreeSet<String> = BTreeSet::new();
         for (at, item) in items.iter().enumerate() {
             let text = [b"{\"data\":[", &*item.json, b"]}"].concat();
             let Some((entry, id, key, time)) = read(&item.json, &text) else {
                 summed.plain.push(at);
                 continue;
             };
+            if !known.insert(id.clone()) {
+                continue;
+            }
             let place = *places.entry(key).or_insert_with_key(|key| {
                 summed.groups.push(Group::new(key.clone(), time, settings));
                 summed.groups.len() - 1
@@ -156,11 +162,11 @@ fn read<'t>(json: &[u8], text: &'t [u8]) -> Option<(InputEntry<'t>, String, Key,
         return None;
     }
     let names: Vec<String> = entry.features.iter().map(|column| column.name.to_string()).collect();
-    let distinct: std::collections::BTreeSet<&String> = names.iter().collect();
+    let distinct: BTreeSet<&String> = names.iter().collect();
     if distinct.len() < names.len() {
         return None;
     }
-    let own = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
+    let own = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
     let key = Key {
         model: own(&entry.model_id),
         digest: own(&entry.origin.model_digest),

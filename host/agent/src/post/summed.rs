@@ -99,6 +99,8 @@ impl Poster {
             }
         }
         sorted.plain.extend(plain.iter().filter_map(|at| items.get_mut(*at)?.take()));
+        // What is left is a second copy of a record: by now the server knows the first.
+        sorted.sums.extend(items.into_iter().flatten());
         self.stats.reported(key, sorted.done.len(), 0);
         sorted
     }

@@ -36,6 +36,13 @@ fn records_of_one_model_and_hour_are_one_entry_with_their_ids() {
 }
 
 #[test]
+fn a_record_that_is_there_twice_is_in_a_sum_once() {
+    let (found, plain) = summed(&[entry("a", &json!([1.0])), entry("a", &json!([1.0]))]);
+    assert_eq!((&found[0]["recordIds"], plain.len()), (&json!(["a"]), 0));
+    assert_eq!(found[0]["predictions"]["count"], 1);
+}
+
+#[test]
 fn nothing_that_differs_is_in_one_sum() {
     let plain = entry("0", &json!([1.0]));
     let changes = [

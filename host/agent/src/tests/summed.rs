@@ -107,6 +107,21 @@ fn what_the_server_has_seen_is_left_out_of_the_next_sum() {
 }
 
 #[test]
+fn two_copies_of_a_record_are_acknowledged_and_never_in_one_sum() {
+    let (place, server) = (Place::new(), Server::yes());
+    // Not the same bytes, or they would be known before.
+    let copy = row("a", 1.0).replacen('{', "{ ", 1);
+    place.write(&[row("a", 1.0), copy, row("b", 2.0)]);
+    let agent = start(&place, &server, 3);
+    until("all is acknowledged", || place.is_acknowledged());
+    stop(agent);
+    let (sums, _) = taken(&server);
+    let listed: Vec<Value> =
+        sums.iter().flat_map(Call::entries).map(|entry| entry["recordIds"].clone()).collect();
+    assert_eq!(listed, [json!(["a", "b"]), json!(["a"])]);
+}
+
+#[test]
 fn what_is_refused_as_a_sum_goes_as_it_came() {
     for whole in [true, false] {
         let (place, server) = (Place::new(), Server::yes());

@@ -6,6 +6,7 @@ mod model;
 mod refusals;
 mod repeats;
 mod retention;
+mod sums;
 mod times;
 
 use std::sync::Arc;
