@@ -6,6 +6,7 @@
 mod aggregation;
 mod channels;
 mod keys;
+mod nearest;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use spool::channel::Secret;
 pub use self::aggregation::Aggregation;
 pub use self::channels::{ChannelConfig, ChannelKind};
 use self::keys::KEYS;
+use self::nearest::nearest;
 
 /// The environment's name of the file.
 pub const CONFIG_VARIABLE: &str = "MLOPS_AGENT_CONFIG_YAML";
@@ -27,8 +29,6 @@ const URL_VARIABLES: [&str; 2] = ["MLOPS_SERVICE_URL", "DATAROBOT_ENDPOINT"];
 const TOKEN_VARIABLES: [&str; 2] = ["MLOPS_API_TOKEN", "DATAROBOT_API_TOKEN"];
 /// A file with the token: a name of ours.
 const TOKEN_FILE_VARIABLE: &str = "MLOPS_API_TOKEN_FILE";
-/// From this likeness on a known name is worth naming.
-const ALIKE: f64 = 0.6;
 
 /// What is wrong with the settings.
 #[derive(Debug, thiserror::Error)]
@@ -389,17 +389,6 @@ fn first_line(text: &str) -> String {
 fn unknown(key: String, names: impl Iterator<Item = &'static str>) -> ConfigError {
     let nearest = nearest(&key, names);
     ConfigError::Unknown { key, nearest }
-}
-
-/// The name that is most like a key.
-fn nearest(key: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let plain = |text: &str| text.to_lowercase().replace(['_', '-'], "");
-    let likeness = |name: &str| strsim::jaro_winkler(&plain(key), &plain(name));
-    names
-        .map(|name| (likeness(name), name))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::keys::{boolean, size, whole};
-use super::nearest;
+use super::nearest::nearest;
 
 /// Most centroids that a histogram may be given: each number costs a look at all of them.
 const MOST_BINS: usize = 10_000;

@@ -9,7 +9,7 @@ on_both!(numbers_and_levels_fall_where_rows_fall, async |mut world: World| {
             ("age".to_owned(), Bins::Numeric { min: 0.0, max: 100.0 }),
             ("code".to_owned(), Bins::Levels { listed: levels, known: vec!["3".to_owned()] }),
         ];
-        plan.packages = vec![Arc::new(PackagePlan::new(1, "m", None, features, None))];
+        plan.packages = vec![PackagePlan::new(1, "m", None, features, None)];
     });
     let rows = format!(
         "{{\"timestamp\":\"{}\",\"modelId\":\"m\",\"features\":[\
