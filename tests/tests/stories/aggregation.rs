@@ -22,7 +22,7 @@ fn sums_say_what_the_rows_say_and_kills_lose_nothing_and_count_nothing_twice() {
     });
     let settings = ["plain", "summed"].map(|name| {
         format!(
-            "[[spooler]]\ntype = \"filesystem\"\ndirectory = {:?}\n",
+            "[[spooler]]\nname = {name:?}\ntype = \"filesystem\"\ndirectory = {:?}\n",
             path(&format!("{name}-spool"))
         )
     });
@@ -104,12 +104,7 @@ fn predict(app: &Gateway, number: u64) -> f64 {
     );
     let answer = app.predict(&form);
     assert_eq!(answer.status, 200, "{}", answer.body);
-    let value: Value = serde_json::from_str(&answer.body).unwrap();
-    value
-        .pointer("/data/0/prediction")
-        .or_else(|| value.get("prediction"))
-        .and_then(Value::as_f64)
-        .unwrap()
+    answer.predictions()[0]
 }
 
 /// Rows that count for drift.
