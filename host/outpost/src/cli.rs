@@ -7,7 +7,8 @@ mod up;
 
 pub(crate) use agent::Agent;
 pub(crate) use mlops::{
-    AccuracyView, Backup, Bucket, Distance, DriftView, MlopsServe, Part, Server, StatusView, Stretch, View,
+    AccuracyView, Backup, Bucket, Distance, DriftView, MlopsServe, Part, Server, StatusView,
+    Stretch, View,
 };
 pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,

@@ -7,8 +7,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tests::{
-    Agent, AgentChannel, Kafka, Mlops, Monitor, Outpost, README_ROW, RabbitMq, Serve, fields, parts,
-    root, wait_until,
+    Agent, AgentChannel, Kafka, Mlops, Monitor, Outpost, README_ROW, RabbitMq, Serve, fields,
+    parts, root, wait_until,
 };
 
 /// Rows of each request.
@@ -51,7 +51,11 @@ impl Cell {
         let mut cells = Vec::new();
         for writer in [Writer::Library, Writer::Gateway] {
             for way in [Way::Files, Way::Kafka, Way::RabbitMq] {
-                cells.extend([Reader::Ours, Reader::Public].map(|reader| Self { writer, way, reader }));
+                cells.extend([Reader::Ours, Reader::Public].map(|reader| Self {
+                    writer,
+                    way,
+                    reader,
+                }));
             }
             cells.push(Self { writer, way: Way::Direct, reader: Reader::Nobody });
         }
@@ -171,7 +175,10 @@ impl Places<'_> {
         });
         let requests = Value::Array(requests.collect()).to_string();
         let mut library = Command::new(python);
-        library.arg(root().join("tests/python/report.py")).args([&*name, "a-model"]).args(arguments);
+        library
+            .arg(root().join("tests/python/report.py"))
+            .args([&*name, "a-model"])
+            .args(arguments);
         let mut library = library.stdin(Stdio::piped()).spawn().unwrap();
         library.stdin.take().unwrap().write_all(requests.as_bytes()).unwrap();
         assert!(library.wait().unwrap().success(), "{name}");
@@ -293,9 +300,10 @@ fn table(server: &Mlops, cells: &[Cell]) -> String {
             Reader::Public => "public Java agent",
             Reader::Nobody => "-",
         };
-        let known = server.groups(&cell.name()).iter().any(|group| {
-            group["modelDigest"].is_string() && group["gateway"].is_string()
-        });
+        let known = server
+            .groups(&cell.name())
+            .iter()
+            .any(|group| group["modelDigest"].is_string() && group["gateway"].is_string());
         let known = if known { "yes" } else { "no" };
         table += &format!("| {writer} | {way} | {reader} | all, equal | {known} |\n");
     }
@@ -313,6 +321,9 @@ fn document(table: &str) {
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
-        assert!(old == table, "docs/INTEROP.md is not what was found; run with {UPDATE}=1:\n{table}");
+        assert!(
+            old == table,
+            "docs/INTEROP.md is not what was found; run with {UPDATE}=1:\n{table}"
+        );
     }
 }

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use tests::{
-    AgentChannel, Gateway, Kafka, Load, Mlops, Monitor, Outpost, RabbitMq, Serve, spooled, wait_until,
+    AgentChannel, Gateway, Kafka, Load, Mlops, Monitor, Outpost, RabbitMq, Serve, spooled,
+    wait_until,
 };
 
 const DEPLOYMENT: &str = "diabetes";
@@ -122,7 +123,8 @@ fn killed(broker: &mut impl Broker) {
     }
     // Each prediction's outcome differs from it by something of its own, so that no sum fits by chance.
     for batch in acknowledged.chunks(BATCH) {
-        let actuals = batch.iter().map(|id| json!({"associationId": id, "actualValue": outcome(id)}));
+        let actuals =
+            batch.iter().map(|id| json!({"associationId": id, "actualValue": outcome(id)}));
         let body = Value::Array(actuals.collect()).to_string();
         let kind = [("Content-Type", "application/json")];
         let answer = app.client().send("POST", "/actuals", &kind, &body).unwrap();
