@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod stories {
+    mod actuals;
     mod admin;
     mod admin_security;
     mod agent;
@@ -18,9 +19,11 @@ mod stories {
     mod faults;
     mod files;
     mod hostile;
+    mod interop;
     mod kafka;
     mod kafka_security;
     mod monitoring_agent;
+    mod monitoring_kills;
     mod privacy;
     mod rabbitmq;
     mod rabbitmq_outage;

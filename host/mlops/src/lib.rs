@@ -10,4 +10,6 @@ pub mod rollup;
 pub mod server;
 pub mod settings;
 pub mod store;
+#[cfg(test)]
+mod testing;
 pub mod tokens;

@@ -167,3 +167,6 @@ fn merged<'a>(rollups: impl Iterator<Item = &'a Rollup>) -> Option<Rollup> {
 fn share(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,11 +126,11 @@ impl Rollup {
         self.prediction_count = self.prediction_count.saturating_add(other.prediction_count);
         if self.features.len() == other.features.len() {
             for (ours, theirs) in self.features.iter_mut().zip(&other.features) {
-                ours.merge(theirs);
+                merge_alike(ours, theirs);
             }
         }
         if let (Some(ours), Some(theirs)) = (&mut self.predicted, &other.predicted) {
-            ours.merge(theirs);
+            merge_alike(ours, theirs);
         }
         self.accuracy.merge(&other.accuracy);
         Span::join(&mut self.happened, other.happened);
@@ -146,5 +146,12 @@ impl Rollup {
     /// A rollup from its bytes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, postcard::Error> {
         postcard::from_bytes(bytes)
+    }
+}
+
+/// Adds a tally with as many places. One with fewer or more was counted with other bins for certain.
+fn merge_alike(ours: &mut Tally, theirs: &Tally) {
+    if ours.0.len() == theirs.0.len() {
+        ours.merge(theirs);
     }
 }

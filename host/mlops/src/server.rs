@@ -90,6 +90,7 @@ pub struct Server {
     address: SocketAddr,
     tokens: Arc<Tokens>,
     store: Store,
+    registry: Registry,
     ingest: Ingest,
     stop: watch::Sender<Option<Duration>>,
     serving: JoinHandle<usize>,
@@ -121,7 +122,8 @@ impl Server {
             }
         };
         let settings = Arc::new(settings);
-        let app = App { registry, ingest: ingest.clone(), limits: limits(&settings) };
+        let app =
+            App { registry: registry.clone(), ingest: ingest.clone(), limits: limits(&settings) };
         let guard = |needs, router: Router<_>| {
             router.route_layer(require(Arc::clone(&tokens), role(needs)))
         };
@@ -132,6 +134,7 @@ impl Server {
             address,
             tokens,
             store,
+            registry,
             ingest,
             stop,
             serving: tokio::spawn(serve(listener, router, settings, stopped)),
@@ -142,6 +145,11 @@ impl Server {
     /// Where it listens; the port is the real one.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Its packages and deployments.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Who may come.

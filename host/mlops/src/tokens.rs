@@ -150,8 +150,7 @@ fn make(path: &Path) -> Result<bool, TokensError> {
     );
     for role in Role::ALL.into_iter().rev() {
         let (one, other) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let _written =
-            writeln!(text, "{} = \"{}{}\"", role.name(), one.simple(), other.simple());
+        let _written = writeln!(text, "{} = \"{}{}\"", role.name(), one.simple(), other.simple());
     }
     let temporary = path.with_extension(format!("new.{}", std::process::id()));
     let written = OpenOptions::new()
@@ -191,7 +190,10 @@ fn parse(text: &str) -> Result<Vec<(Role, [u8; 32])>, String> {
         }
         let digest = digest(token.as_bytes());
         if let Some((other, _)) = known.iter().find(|(_, other)| *other == digest) {
-            return Err(format!("has one token for {name} and {}: give each its own", other.name()));
+            return Err(format!(
+                "has one token for {name} and {}: give each its own",
+                other.name()
+            ));
         }
         known.push((role, digest));
     }

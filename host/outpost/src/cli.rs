@@ -3,6 +3,7 @@
 mod agent;
 mod mlops;
 mod operate;
+mod up;
 
 pub(crate) use agent::Agent;
 pub(crate) use mlops::{
@@ -12,6 +13,8 @@ pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
     RemoveChallenger, Sent, ShareOrAbort, Status,
 };
+
+pub(crate) use up::Up;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -38,7 +41,10 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Run gateway, monitoring agent and MLOps server in one process, on files alone
+    Up(Up),
     /// Read monitoring records from channels and report them to the MLOps server
+    #[command(version)]
     Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),

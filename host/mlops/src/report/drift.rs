@@ -195,7 +195,7 @@ impl DriftReport {
 fn features(now: &Rollup, reference: &Reference<'_>, settings: &DriftSettings) -> Vec<ColumnDrift> {
     let column = |(at, tally): (usize, &Tally)| {
         let (column, before) = reference.feature(at)?;
-        Some(drift(column, tally, before, settings))
+        Some(drift(column, tally, before, reference, settings))
     };
     now.features.iter().enumerate().filter_map(column).collect()
 }
@@ -206,14 +206,22 @@ fn target(
     settings: &DriftSettings,
 ) -> Option<ColumnDrift> {
     let (column, before) = reference.predictions()?;
-    Some(drift(column, now.predicted.as_ref()?, before, settings))
+    Some(drift(column, now.predicted.as_ref()?, before, reference, settings))
 }
 
-fn drift(column: &Column, now: &Tally, before: &Tally, settings: &DriftSettings) -> ColumnDrift {
+fn drift(
+    column: &Column,
+    now: &Tally,
+    before: &Tally,
+    reference: &Reference<'_>,
+    settings: &DriftSettings,
+) -> ColumnDrift {
     let (rows, rows_before) = (now.total(), before.total());
     let distance = settings.distance.between(&now.0, &before.0);
+    // A window of few rows says as little about another as the other about it. Training data is what there is.
+    let few = if reference.other.is_some() { rows.min(rows_before) } else { rows };
     let status = match distance {
-        Some(_) if rows < settings.rows_min => Status::NotEnoughData,
+        Some(_) if few < settings.rows_min => Status::NotEnoughData,
         Some(distance) if distance <= settings.threshold => Status::Green,
         Some(_) if column.importance >= IMPORTANT => Status::Red,
         Some(_) => Status::Yellow,

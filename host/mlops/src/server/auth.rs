@@ -120,7 +120,8 @@ mod tests {
     fn blanks_and_case_do_not_matter_and_anything_else_does() {
         let (_folder, tokens, [read, ..]) = tokens();
         let need = Need { tokens, role: Role::Read };
-        for value in [format!("Bearer {read}"), format!("Bearer   {read}"), format!("bearer {read} ")]
+        for value in
+            [format!("Bearer {read}"), format!("Bearer   {read}"), format!("bearer {read} ")]
         {
             assert_eq!(need.admit(&headers(&[&value])).unwrap(), Role::Read, "{value}");
         }

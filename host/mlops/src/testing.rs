@@ -19,9 +19,9 @@ folder=$1; programs=$2
 as=
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; as='setpriv --reuid postgres --regid postgres --clear-groups'; fi
 cd "$folder" || exit 1
-$as "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync > "$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+$as "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync > "$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 $as "$programs/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w -t 120 \
-    -o "-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=300" start > /dev/null || { cat "$folder/server.log" >&2; exit 1; }
+    -o "-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=300" start > /dev/null || { cat "$folder/server.log" >&2; rm -rf "$folder"; exit 1; }
 echo ready
 read -r _
 $as "$programs/pg_ctl" -D "$folder/data" -m immediate stop > /dev/null 2>&1
@@ -29,20 +29,20 @@ rm -rf "$folder"
 "#;
 
 /// A database.
-pub(super) struct Database {
+pub(crate) struct Database {
     address: String,
     folder: Option<TempDir>,
 }
 
 impl Database {
-    pub(super) fn sqlite() -> Self {
+    pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = format!("sqlite:{}", folder.path().join("mlops.db").display());
         Self { address, folder: Some(folder) }
     }
 
     /// None, loudly, where there is no server to be had.
-    pub(super) fn postgres() -> Option<Self> {
+    pub(crate) fn postgres() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(server) = Server::shared() else {
             let why = format!(
@@ -58,12 +58,12 @@ impl Database {
         Some(Self { address, folder: None })
     }
 
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
     /// The folder of a file.
-    pub(super) fn folder(&self) -> Option<&Path> {
+    pub(crate) fn folder(&self) -> Option<&Path> {
         self.folder.as_ref().map(TempDir::path)
     }
 }
