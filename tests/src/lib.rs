@@ -42,7 +42,6 @@ mod server;
 mod tamper;
 mod witness;
 
-pub use monitor::Monitor;
 pub use agent::{Agent, AgentChannel};
 pub use binary::{Outpost, Run};
 pub use certificates::{Authority, Identity};
@@ -56,6 +55,7 @@ pub use known::{Known, marked_row};
 pub use ledger::{Counts, ELSEWHERE, Ledger, NUMBERS};
 pub use load::{Answers, Load};
 pub use memory::MemoryCap;
+pub use monitor::Monitor;
 pub use monitored::Mlops;
 pub use network::Cable;
 pub use operated::{Operated, SCOPES, token};

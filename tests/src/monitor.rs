@@ -16,7 +16,12 @@ pub struct Monitor {
 impl Monitor {
     /// Writes the settings of an agent that reports to `url` into a folder, in which its state lies too, and gives the
     /// file's path. `more` are lines of YAML.
-    pub fn configure(folder: &Path, url: &str, channels: &[AgentChannel<'_>], more: &str) -> PathBuf {
+    pub fn configure(
+        folder: &Path,
+        url: &str,
+        channels: &[AgentChannel<'_>],
+        more: &str,
+    ) -> PathBuf {
         let file = folder.join("mlops.agent.conf.yaml");
         let channels: String = channels.iter().enumerate().map(AgentChannel::plain_yaml).collect();
         let settings = format!(
@@ -64,9 +69,7 @@ impl Monitor {
 
     /// Waits for its end.
     pub fn wait(mut self) -> ExitStatus {
-        wait_until("the end of the agent", || {
-            self.child.try_wait().expect("a child can be asked")
-        })
+        wait_until("the end of the agent", || self.child.try_wait().expect("a child can be asked"))
     }
 }
 

@@ -35,9 +35,7 @@ impl Server {
 
     /// Starts one that answers a call, by its number and its path, with this status (and more lines of a head). What it
     /// does not answer with 202 it does not take.
-    pub fn answering(
-        answer: impl Fn(usize, &str) -> &'static str + Send + Sync + 'static,
-    ) -> Self {
+    pub fn answering(answer: impl Fn(usize, &str) -> &'static str + Send + Sync + 'static) -> Self {
         let answer: Arc<Answer> = Arc::new(answer);
         let number = Arc::new(AtomicUsize::new(0));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

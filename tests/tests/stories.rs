@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod stories {
+    mod actuals;
     mod admin;
     mod admin_security;
     mod agent;

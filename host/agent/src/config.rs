@@ -314,7 +314,11 @@ impl Config {
         let url = spool::rest::is_endpoint(&self.mlops_url) || self.dry_run;
         let rules: [(&str, &str, bool); 11] = [
             ("mlopsUrl", spool::rest::ENDPOINT, url),
-            ("httpConcurrentRequest", "1 to 256", (1..=256).contains(&self.http_concurrent_request)),
+            (
+                "httpConcurrentRequest",
+                "1 to 256",
+                (1..=256).contains(&self.http_concurrent_request),
+            ),
             ("httpTimeout", "at least 1", self.http_timeout_ms >= 1),
             ("agentMaxRecordsTask", "at least 1", self.max_records_task >= 1),
             ("agentMaxAggregatedRecords", "at least 1", self.max_aggregated_records >= 1),

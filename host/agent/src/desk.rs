@@ -7,18 +7,20 @@
 //! ([`Lane::alone`], or for longer than [`HOLD`]) does not fill the whole: what comes for it beyond its bound goes to
 //! the disk ([`crate::parked`]), and its channel is read on. Where the disk's bound is reached too, the channel waits.
 
+mod limits;
+mod status;
+
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use record::wire::rest::Kind;
+use parking_lot::{Condvar, Mutex};
 
+use self::limits::Limits;
 use crate::config::Config;
-use crate::lane::{Batch, Caps, Health, Lane, LaneKey};
+use crate::lane::{Batch, Health, Lane, LaneKey};
 use crate::message::Item;
 use crate::parked::Park;
 use crate::repeats::Repeats;
@@ -41,12 +43,6 @@ pub(crate) struct Desk {
     room: Condvar,
     parked: Arc<AtomicU64>,
     pub(crate) repeats: Repeats,
-}
-
-#[derive(Debug)]
-struct Limits {
-    config: Config,
-    directory: PathBuf,
 }
 
 #[derive(Debug, Default)]
@@ -88,21 +84,6 @@ pub(crate) struct Settled {
     pub(crate) alone: bool,
 }
 
-/// A lane, for whoever looks at the statistics.
-#[derive(Debug, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct LaneStatus {
-    pub(crate) deployment: String,
-    pub(crate) call: String,
-    pub(crate) waiting_records: usize,
-    pub(crate) waiting_bytes: usize,
-    pub(crate) parked_bytes: u64,
-    pub(crate) failures: u32,
-    pub(crate) state: &'static str,
-    pub(crate) why: Option<String>,
-    pub(crate) next_try_in_ms: Option<u64>,
-}
-
 impl Desk {
     /// An empty desk.
     pub(crate) fn empty(config: &Config) -> Self {
@@ -135,7 +116,12 @@ impl Desk {
     }
 
     /// Puts items of a lane in, when there is room. False when `stop` came first: they are not in.
-    pub(crate) fn push(&self, key: &Arc<LaneKey>, items: Vec<Item>, stop: impl Fn() -> bool) -> bool {
+    pub(crate) fn push(
+        &self,
+        key: &Arc<LaneKey>,
+        items: Vec<Item>,
+        stop: impl Fn() -> bool,
+    ) -> bool {
         let config = &self.limits.config;
         let mut state = self.state.lock();
         loop {
@@ -373,48 +359,6 @@ impl Desk {
         self.work.notify_all();
         self.room.notify_all();
     }
-
-    /// Records that wait, in memory and on the disk's account.
-    pub(crate) fn left(&self) -> (usize, u64) {
-        let state = self.state.lock();
-        let waiting = |lane: &Lane| {
-            lane.items.len() + lane.again.iter().map(|batch| batch.items.len()).sum::<usize>()
-        };
-        (state.lanes.values().map(waiting).sum(), self.parked.load(Ordering::Relaxed))
-    }
-
-    /// Calls that are being made.
-    pub(crate) fn calling(&self) -> usize {
-        self.state.lock().calling
-    }
-
-    /// All lanes that have something, or trouble.
-    pub(crate) fn status(&self) -> Vec<LaneStatus> {
-        let now = Instant::now();
-        let state: MutexGuard<'_, State> = self.state.lock();
-        let status = |lane: &Lane| {
-            let again = lane.again.iter().map(|batch| batch.items.len()).sum::<usize>();
-            let (state, why) = match &lane.health {
-                Health::Fine => ("fine", None),
-                Health::Waiting { why } => ("waiting", Some(why.clone())),
-                Health::Operator { why } => ("needs an operator", Some(why.clone())),
-            };
-            LaneStatus {
-                deployment: lane.key.deployment.clone(),
-                call: lane.key.path().join("/"),
-                waiting_records: lane.items.len() + again,
-                waiting_bytes: lane.bytes,
-                parked_bytes: lane.park.as_ref().map_or(0, Park::bytes),
-                failures: lane.failures,
-                state,
-                why,
-                next_try_in_ms: lane
-                    .until
-                    .map(|until| until.saturating_duration_since(now).as_millis() as u64),
-            }
-        };
-        state.lanes.values().map(status).collect()
-    }
 }
 
 impl Turn {
@@ -424,36 +368,12 @@ impl Turn {
     }
 }
 
-impl Limits {
-    fn caps(&self, key: &LaneKey) -> Caps {
-        let config = &self.config;
-        let aggregator = config.aggregator(key.data_type());
-        let (entries, rows) = match key.kind {
-            Kind::Requests | Kind::Stats => (config.max_aggregated_records, usize::MAX),
-            Kind::Inputs(_) => (config.max_groups, config.rows_per_call),
-            Kind::Actuals => (config.actuals_per_call, usize::MAX),
-            Kind::CustomMetric(_) | Kind::Event | Kind::Ping => (1, usize::MAX),
-        };
-        // Outcomes of one prediction replace each other in the order in which they come; events are a story.
-        let calls = match &key.kind {
-            Kind::Requests | Kind::Inputs(_) | Kind::Stats => {
-                (config.http_concurrent_request / 2).max(1)
-            }
-            _other => 1,
-        };
-        let bytes = config.call_bytes;
-        Caps { entries, rows, bytes, ready: aggregator.records, wait: aggregator.wait, calls }
-    }
-}
-
 fn is_held_up(lane: &Lane, taken: Option<Instant>) -> bool {
     let Some(since) = lane.failing_since else { return false };
     lane.alone || taken.is_some_and(|taken| taken > since) || since.elapsed() >= HOLD
 }
 
 fn is_over(state: &State, patient: bool) -> bool {
-    let over = |lane: &Lane| {
-        lane.is_idle() || (!patient && lane.calling == 0 && lane.failures > 0)
-    };
+    let over = |lane: &Lane| lane.is_idle() || (!patient && lane.calling == 0 && lane.failures > 0);
     state.calling == 0 && state.lanes.values().all(over)
 }

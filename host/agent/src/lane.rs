@@ -46,9 +46,13 @@ pub(crate) struct Batch {
 pub(crate) enum Health {
     Fine,
     /// The server asks to wait, or cannot be reached.
-    Waiting { why: String },
+    Waiting {
+        why: String,
+    },
     /// Somebody has to do something.
-    Operator { why: String },
+    Operator {
+        why: String,
+    },
 }
 
 /// A lane.

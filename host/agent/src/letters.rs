@@ -132,7 +132,9 @@ mod tests {
         let entry = Letter::Entry { call: "deployments/d/x", entry: br#"{"a":1}"# };
         let message = Letter::Message { channel: "c", bytes: b"no json" };
         let binary = Letter::Message { channel: "c", bytes: &[0xff, 1] };
-        letters.keep(&[(entry, "422".into()), (message, "w".into()), (binary, "w".into())]).unwrap();
+        letters
+            .keep(&[(entry, "422".into()), (message, "w".into()), (binary, "w".into())])
+            .unwrap();
         let text = std::fs::read_to_string(dir.path().join(NAME)).unwrap();
         let lines: Vec<Value> =
             text.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -143,7 +143,11 @@ impl Agent {
         config.check()?;
         let lock = if config.dry_run { None } else { Some(take_state(&config)?) };
         let state = |source| AgentError::State { path: config.state_directory.clone(), source };
-        let desk = if config.dry_run { Desk::empty(&config) } else { Desk::open(&config).map_err(state)? };
+        let desk = if config.dry_run {
+            Desk::empty(&config)
+        } else {
+            Desk::open(&config).map_err(state)?
+        };
         let shared = Arc::new(Shared {
             desk: Arc::new(desk),
             letters: Arc::new(Letters::new(&config.state_directory, config.dead_letter_bytes)),
@@ -190,7 +194,9 @@ impl Agent {
         let Some(path) = &self.shared.config.stats_path else { return };
         let fresh = path.with_extension("tmp");
         let text = format!("{}\n", self.stats());
-        if let Err(error) = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path)) {
+        if let Err(error) =
+            std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path))
+        {
             tracing::warn!(%error, path = %path.display(), "Statistics not written");
         }
     }
@@ -299,7 +305,9 @@ fn take_state(config: &Config) -> Result<File, AgentError> {
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, AgentError> {
     // The system keeps fifteen bytes of it.
     let thread = std::thread::Builder::new().name(name.chars().take(15).collect());
-    thread.spawn(run).map_err(|source| AgentError::Start { what: format!("start the thread {name}"), source })
+    thread
+        .spawn(run)
+        .map_err(|source| AgentError::Start { what: format!("start the thread {name}"), source })
 }
 
 /// Bytes in memory now and at most so far, as the system tells.

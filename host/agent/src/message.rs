@@ -25,28 +25,30 @@ pub(crate) enum Origin {
 /// A message of a channel.
 #[derive(Debug)]
 pub(crate) struct Message {
-    /// More than one when the channel gave it out again.
-    tokens: Mutex<Vec<Token>>,
-    done: Done,
+    /// More than one when a channel gave it out again, or another channel has it too.
+    tokens: Mutex<Vec<(Done, Token)>>,
     /// Pieces that are not done with.
     left: AtomicUsize,
     key: Option<Key>,
 }
 
 impl Message {
-    pub(crate) fn new(token: Token, done: Done, pieces: usize, key: Option<Key>) -> Arc<Self> {
-        Arc::new(Self { tokens: Mutex::new(vec![token]), done, left: AtomicUsize::new(pieces), key })
+    pub(crate) fn new(token: Token, done: &Done, pieces: usize, key: Option<Key>) -> Arc<Self> {
+        let tokens = Mutex::new(vec![(Arc::clone(done), token)]);
+        Arc::new(Self { tokens, left: AtomicUsize::new(pieces), key })
     }
 
-    /// The channel gave it out once more.
-    pub(crate) fn also(&self, token: Token) {
-        self.tokens.lock().push(token);
+    /// A channel gave it out once more.
+    pub(crate) fn also(&self, token: Token, done: &Done) {
+        self.tokens.lock().push((Arc::clone(done), token));
     }
 
     fn piece_done(&self, repeats: &Repeats) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             let tokens = repeats.finish(self.key, || std::mem::take(&mut *self.tokens.lock()));
-            self.done.lock().extend(tokens);
+            for (done, token) in tokens {
+                done.lock().push(token);
+            }
         }
     }
 }

@@ -83,7 +83,10 @@ impl Park {
                 Some(key) => parks.push((key, park)),
                 None => {
                     let file = path.display().to_string();
-                    tracing::warn!(file, "Parked records without the name of their lane are left alone");
+                    tracing::warn!(
+                        file,
+                        "Parked records without the name of their lane are left alone"
+                    );
                 }
             }
         }

@@ -73,8 +73,10 @@ impl Poster {
         match outcome {
             Outcome::Taken { reply } => self.taken(key, batch, &reply),
             Outcome::Wait { after, why } => {
-                let asked = after.map(|after| after.min(self.millis(self.config.retry_after_max_ms)));
-                let wait = asked.map(|asked| asked + random(asked / 10 + Duration::from_millis(100)));
+                let asked =
+                    after.map(|after| after.min(self.millis(self.config.retry_after_max_ms)));
+                let wait =
+                    asked.map(|asked| asked + random(asked / 10 + Duration::from_millis(100)));
                 self.hold(key, batch, wait.unwrap_or_else(|| self.back_off(key)), why, false)
             }
             Outcome::Unknown { why } => {
@@ -153,7 +155,14 @@ impl Poster {
         Settled { again: vec![batch], wait: Some((wait, health)), alone, ..Settled::default() }
     }
 
-    fn hold(&self, key: &LaneKey, batch: Batch, wait: Duration, why: String, alone: bool) -> Settled {
+    fn hold(
+        &self,
+        key: &LaneKey,
+        batch: Batch,
+        wait: Duration,
+        why: String,
+        alone: bool,
+    ) -> Settled {
         self.tell(key, &why, false);
         let health = Health::Waiting { why };
         Settled { again: vec![batch], wait: Some((wait, health)), alone, ..Settled::default() }
@@ -214,7 +223,12 @@ impl Item {
         let list = entries(&self.json)?;
         let (one, other) = list.split_at(list.len() / 2);
         let join = |entries: &[Box<RawValue>]| Self {
-            json: entries.iter().map(|entry| entry.get()).collect::<Vec<_>>().join(",").into_bytes(),
+            json: entries
+                .iter()
+                .map(|entry| entry.get())
+                .collect::<Vec<_>>()
+                .join(",")
+                .into_bytes(),
             rows: entries.len(),
             entries: entries.len(),
             origin: self.origin.clone(),

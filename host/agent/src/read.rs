@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use record::wire::rest::{CarryLimits, Carried, Kind, carry, carry_binary};
+use record::wire::rest::{Carried, CarryLimits, Kind, carry, carry_binary};
 use serde_json::json;
 use spool::source::{Form, Received, Source, SourceError, Token};
 use xxhash_rust::xxh3::xxh3_128;
@@ -150,7 +150,9 @@ impl Reader {
         let trouble = error.map(ToString::to_string);
         match &trouble {
             None => self.diary.info(format!("Channel {name} is read")),
-            Some(why) => self.diary.error(format!("Channel {name} has trouble, tried again: {why}")),
+            Some(why) => {
+                self.diary.error(format!("Channel {name} has trouble, tried again: {why}"))
+            }
         }
         let why = trouble.clone();
         self.stats.channel(name, |channel| channel.trouble = why);
@@ -170,7 +172,8 @@ impl Reader {
             "eventType": format!("spoolerChannel{colour}"),
             "spoolerChannelData": {"name": name, "type": self.channel.event_type()},
         });
-        let item = Item { json: event.to_string().into_bytes(), rows: 1, entries: 1, origin: Origin::Own };
+        let item =
+            Item { json: event.to_string().into_bytes(), rows: 1, entries: 1, origin: Origin::Own };
         let key = LaneKey { deployment: String::new(), kind: Kind::Event };
         // An event of ours is not worth stopping a channel for.
         self.desk.push(&Arc::new(key), vec![item], || true);
@@ -238,25 +241,25 @@ impl Reader {
     ) {
         *seen.types.entry(stats::name(&carried.kind)).or_default() += 1;
         seen.features_left_out += carried.features_left_out as u64;
-        let key = key.filter(|_| carried.record_id.is_some());
-        if let Some(key) = key {
-            match self.desk.repeats.look(key, token) {
-                Seen::Never => {}
-                Seen::UnderWay => return seen.repeats += 1,
-                Seen::Done => {
-                    seen.repeats += 1;
-                    return done.lock().push(token);
-                }
-            }
-        }
         if carried.pieces.is_empty() {
             return done.lock().push(token);
         }
-        let message = Message::new(token, Arc::clone(done), carried.pieces.len(), key);
-        if let Some(key) = key {
-            self.desk.repeats.begin(key, &message);
-        }
-        let lane = LaneKey { deployment: carried.deployment_id.unwrap_or_default(), kind: carried.kind };
+        let pieces = carried.pieces.len();
+        let message = match key.filter(|_| carried.record_id.is_some()) {
+            None => Message::new(token, done, pieces, None),
+            Some(key) => match self.desk.repeats.begin(key, token, done, pieces) {
+                Ok(message) => message,
+                Err(before) => {
+                    seen.repeats += 1;
+                    if before == Seen::Done {
+                        done.lock().push(token);
+                    }
+                    return;
+                }
+            },
+        };
+        let lane =
+            LaneKey { deployment: carried.deployment_id.unwrap_or_default(), kind: carried.kind };
         let place = sorted.iter().position(|(known, _)| **known == lane).unwrap_or_else(|| {
             sorted.push((Arc::new(lane), Vec::new()));
             sorted.len() - 1

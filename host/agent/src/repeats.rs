@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use spool::source::Token;
 
-use crate::message::Message;
+use crate::message::{Done, Message};
 
 /// A message's digest.
 pub(crate) type Key = u128;
@@ -33,8 +33,6 @@ struct Known {
 /// What is known of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// Nothing.
-    Never,
     /// It is under way; what acknowledges it acknowledges this one too.
     UnderWay,
     /// It is done with.
@@ -47,22 +45,26 @@ impl Repeats {
         Self { most, known: Mutex::default() }
     }
 
-    /// Whether a message was seen before.
-    pub(crate) fn look(&self, key: Key, token: Token) -> Seen {
-        let known = self.known.lock();
+    /// Notes a message of so many pieces as under way, unless it was seen before (`Err`). In one step, because two
+    /// channels may have it at the same time.
+    pub(crate) fn begin(
+        &self,
+        key: Key,
+        token: Token,
+        done: &Done,
+        pieces: usize,
+    ) -> Result<Arc<Message>, Seen> {
+        let mut known = self.known.lock();
         if let Some(message) = known.open.get(&key) {
-            message.also(token);
-            Seen::UnderWay
-        } else if known.newer.contains(&key) || known.older.contains(&key) {
-            Seen::Done
-        } else {
-            Seen::Never
+            message.also(token, done);
+            return Err(Seen::UnderWay);
         }
-    }
-
-    /// Notes a message that is under way from now on.
-    pub(crate) fn begin(&self, key: Key, message: &Arc<Message>) {
-        self.known.lock().open.insert(key, Arc::clone(message));
+        if known.newer.contains(&key) || known.older.contains(&key) {
+            return Err(Seen::Done);
+        }
+        let message = Message::new(token, done, pieces, Some(key));
+        known.open.insert(key, Arc::clone(&message));
+        Ok(message)
     }
 
     /// Notes that a message is done with, and takes its tokens, so that none comes too late to be taken.
@@ -83,22 +85,21 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Done, Origin};
+    use crate::message::Origin;
 
     #[test]
     fn a_repeat_is_acknowledged_with_the_first_and_never_sent() {
         let repeats = Repeats::new(2);
-        let done = Done::default();
-        assert_eq!(repeats.look(7, Token(0)), Seen::Never);
-        let message = Message::new(Token(0), Arc::clone(&done), 2, Some(7));
-        repeats.begin(7, &message);
-        let origin = Origin::Channel(message);
+        let (done, other) = (Done::default(), Done::default());
+        let origin = Origin::Channel(repeats.begin(7, Token(0), &done, 2).unwrap());
         origin.done(&repeats);
-        assert_eq!(repeats.look(7, Token(5)), Seen::UnderWay);
+        assert_eq!(repeats.begin(7, Token(5), &done, 2).unwrap_err(), Seen::UnderWay);
+        // The same record through another channel: each acknowledges its own.
+        assert_eq!(repeats.begin(7, Token(0), &other, 2).unwrap_err(), Seen::UnderWay);
         assert!(done.lock().is_empty());
         origin.done(&repeats);
-        assert_eq!(*done.lock(), [Token(0), Token(5)]);
-        assert_eq!(repeats.look(7, Token(6)), Seen::Done);
+        assert_eq!((&**done.lock(), &**other.lock()), (&[Token(0), Token(5)][..], &[Token(0)][..]));
+        assert_eq!(repeats.begin(7, Token(6), &done, 2).unwrap_err(), Seen::Done);
     }
 
     #[test]
@@ -107,11 +108,12 @@ mod tests {
         for key in 0..9 {
             repeats.finish(Some(key), || ());
         }
-        let seen = |key| repeats.look(key, Token(0)) == Seen::Done;
+        let done = Done::default();
+        let seen = |key| repeats.begin(key, Token(0), &done, 1).is_err();
         assert!((6..9).all(seen));
         assert!((0..3).all(|key| !seen(key)));
         let none = Repeats::new(0);
         none.finish(Some(1), || ());
-        assert_eq!(none.look(1, Token(0)), Seen::Never);
+        assert!(none.begin(1, Token(0), &done, 1).is_ok());
     }
 }

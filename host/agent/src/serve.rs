@@ -31,7 +31,8 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<SocketAddr, AgentError> {
     let listener = TcpListener::bind((address.as_str(), port)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let shared = Arc::clone(shared);
     let run = move || match runtime.block_on(answer(listener, shared)) {
         Ok(()) => {}
@@ -67,7 +68,10 @@ async fn answer(listener: TcpListener, shared: Arc<Shared>) -> std::io::Result<(
     }
 }
 
-fn respond(request: &Request<Incoming>, shared: &Shared) -> Result<Response<Full<Bytes>>, Infallible> {
+fn respond(
+    request: &Request<Incoming>,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     const JSON: &str = "application/json";
     const TEXT: &str = "text/plain; charset=utf-8";
     let path = request.uri().path().trim_end_matches('/');

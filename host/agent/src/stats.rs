@@ -65,7 +65,8 @@ impl Stats {
 
     pub(crate) fn called(&self, path: &str) {
         let mut counts = self.counts.lock();
-        let path = if counts.urls.len() < URLS || counts.urls.contains_key(path) { path } else { OTHERS };
+        let path =
+            if counts.urls.len() < URLS || counts.urls.contains_key(path) { path } else { OTHERS };
         *counts.urls.entry(path.to_owned()).or_default() += 1;
     }
 
@@ -74,7 +75,8 @@ impl Stats {
         counts.reported += records as u64;
         counts.rejected += rejected as u64;
         let known = counts.deployments.contains_key(&key.deployment);
-        let id = if known || counts.deployments.len() < DEPLOYMENTS { &key.deployment } else { OTHERS };
+        let id =
+            if known || counts.deployments.len() < DEPLOYMENTS { &key.deployment } else { OTHERS };
         let deployment = counts.deployments.entry(id.to_owned()).or_default();
         *deployment.entry(name(&key.kind)).or_default() += records as u64;
     }

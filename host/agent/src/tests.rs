@@ -66,7 +66,10 @@ impl Place {
 
     /// Appends whole lines in one write.
     fn write(&self, lines: &[String]) {
-        append(&self.spool().join("fs_spool.1"), &lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        append(
+            &self.spool().join("fs_spool.1"),
+            &lines.iter().map(|line| format!("{line}\n")).collect::<String>(),
+        );
     }
 
     fn rejected(&self) -> Vec<Value> {
@@ -76,7 +79,8 @@ impl Place {
 
     /// How far the folder is acknowledged.
     fn offset(&self) -> u64 {
-        let text = std::fs::read_to_string(self.spool().join("spool_meta.consumer")).unwrap_or_default();
+        let text =
+            std::fs::read_to_string(self.spool().join("spool_meta.consumer")).unwrap_or_default();
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         value["offset"].as_u64().unwrap_or(0)
     }
@@ -102,11 +106,21 @@ fn message(id: &str, deployment: &str, data_type: &str, data: &Value) -> String 
 }
 
 fn stats(id: &str, deployment: &str) -> String {
-    message(id, deployment, "DEPLOYMENT_STATS", &json!({"timestamp": "t", "modelId": "m", "numPredictions": 1, "executionTime": 1.5}))
+    message(
+        id,
+        deployment,
+        "DEPLOYMENT_STATS",
+        &json!({"timestamp": "t", "modelId": "m", "numPredictions": 1, "executionTime": 1.5}),
+    )
 }
 
 fn rows(id: &str, deployment: &str, values: &[f64]) -> String {
-    message(id, deployment, "PREDICTIONS_DATA", &json!({"modelId": "m", "features": {"x": values}, "predictions": values}))
+    message(
+        id,
+        deployment,
+        "PREDICTIONS_DATA",
+        &json!({"modelId": "m", "features": {"x": values}, "predictions": values}),
+    )
 }
 
 fn stop(agent: Agent) -> Summary {

@@ -40,6 +40,10 @@ pub struct Settings {
     pub calls: usize,
     /// Items that are kept in memory before they are folded.
     pub fold_items: usize,
+    /// Items in a shard of a fold: by default some 8 KB, half a page of the database.
+    pub shard_items: usize,
+    /// Shards that are stored with one commit: by default some megabytes.
+    pub shards_a_commit: usize,
     /// Rollups of hours that were written lately, kept in memory.
     pub cached_rollups: usize,
     /// How long the writer waits between tries, when the database cannot be read.
@@ -51,6 +55,8 @@ impl Default for Settings {
         Self {
             calls: 64,
             fold_items: 512 * 1024,
+            shard_items: 256,
+            shards_a_commit: 128,
             cached_rollups: 2_048,
             retry_time: Duration::from_secs(1),
         }
@@ -79,9 +85,9 @@ impl Ingest {
         let mut lock = Lock::take(&store).await?;
         let memory = Memory::load(lock.connection()).await?;
         let (queue, messages) = mpsc::channel(settings.calls + OTHERS);
-        let writer = Writer { store, lock, settings, memory };
-        let writer = Mutex::new(Some(tokio::spawn(writer.run(messages))));
         let places = Arc::new(Semaphore::new(settings.calls));
+        let writer = Writer { store, lock, settings, memory, places: Arc::clone(&places) };
+        let writer = Mutex::new(Some(tokio::spawn(writer.run(messages))));
         Ok(Self(Arc::new(Shared { queue, places, writer })))
     }
 

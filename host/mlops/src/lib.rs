@@ -7,6 +7,9 @@ pub mod numbers;
 pub mod registry;
 pub mod report;
 pub mod rollup;
+pub mod server;
+pub mod settings;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tokens;

@@ -19,9 +19,9 @@ folder=$1; programs=$2
 as=
 if [ "$(id -u)" = 0 ]; then chown postgres "$folder"; as='setpriv --reuid postgres --regid postgres --clear-groups'; fi
 cd "$folder" || exit 1
-$as "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync > "$folder/log" 2>&1 || { cat "$folder/log" >&2; exit 1; }
+$as "$programs/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --no-sync > "$folder/log" 2>&1 || { cat "$folder/log" >&2; rm -rf "$folder"; exit 1; }
 $as "$programs/pg_ctl" -D "$folder/data" -l "$folder/server.log" -w -t 120 \
-    -o "-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=300" start > /dev/null || { cat "$folder/server.log" >&2; exit 1; }
+    -o "-c listen_addresses= -c unix_socket_directories=$folder -c fsync=off -c max_connections=300" start > /dev/null || { cat "$folder/server.log" >&2; rm -rf "$folder"; exit 1; }
 echo ready
 read -r _
 $as "$programs/pg_ctl" -D "$folder/data" -m immediate stop > /dev/null 2>&1

@@ -3,15 +3,18 @@
 mod agent;
 mod mlops;
 mod operate;
+mod up;
 
 pub(crate) use agent::Agent;
 pub(crate) use mlops::{
-    AccuracyView, Bucket, Distance, DriftView, Part, Server, StatusView, Stretch, View,
+    AccuracyView, Backup, Bucket, Distance, DriftView, MlopsServe, Part, Server, StatusView, Stretch, View,
 };
 pub(crate) use operate::{
     AddChallenger, Canary, Challenger, Deploy, OfAny, OfDeployment, Operate, Promote, Remote,
     RemoveChallenger, Sent, ShareOrAbort, Status,
 };
+
+pub(crate) use up::Up;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -38,11 +41,14 @@ pub(crate) enum Command {
     Seal(Seal),
     /// Answer predictions over HTTP and leave a monitoring record of each
     Serve(Box<Serve>),
+    /// Run gateway, monitoring agent and MLOps server in one process, on files alone
+    Up(Up),
     /// Read monitoring records from channels and report them to the MLOps server
+    #[command(version)]
     Agent(Box<Agent>),
     #[command(flatten)]
     Operate(Operate),
-    /// Look at the numbers of an MLOps server
+    /// Run an MLOps server, or look at the numbers of one
     Mlops(Mlops),
     /// Make a key pair for signing model packages
     Keygen(Keygen),
@@ -63,6 +69,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Mlops {
+    #[command(flatten)]
+    pub(crate) serve: MlopsServe,
     #[command(subcommand)]
     pub(crate) view: Option<View>,
 }

@@ -14,6 +14,7 @@ mod seal;
 mod serve;
 mod spool;
 mod train;
+mod up;
 
 use crate::cli::Command;
 use crate::error::CliError;
@@ -30,6 +31,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode, CliError> {
         Command::Serve(args) => serve::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Operate(command) => operate::run(&command),
+        Command::Up(args) => up::run(&args),
         Command::Mlops(args) => mlops::run(&args),
         Command::Keygen(args) => keys::generate(&args),
         Command::Sign(args) => keys::sign(&args),

@@ -47,6 +47,20 @@ pub(crate) fn write_with<T>(
     })
 }
 
+/// Writes a secret, for nobody else to read.
+pub(crate) fn write_secret(path: &Path, secret: &str) -> Result<(), CliError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let temporary = beside(path);
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    let write = || {
+        let mut file = options.open(&temporary)?;
+        file.write_all(secret.as_bytes())?;
+        std::fs::rename(&temporary, path)
+    };
+    write().map_err(|source| unwritable(path, source))
+}
+
 fn unwritable(path: &Path, source: std::io::Error) -> CliError {
     CliError::File { action: "write", path: path.to_owned(), source }
 }

@@ -112,7 +112,12 @@ fn what_the_public_library_reports_through_three_channels_reaches_the_server() {
     assert!(server.calls().iter().all(header));
     let said = std::fs::read_to_string(file.with_extension("said")).unwrap();
     assert!(!said.contains("canary"), "{said}");
-    assert!(!server.calls().iter().any(|call| !call.path.contains(DEPLOYMENT) && call.path != "remoteEvents/"));
+    assert!(
+        !server
+            .calls()
+            .iter()
+            .any(|call| !call.path.contains(DEPLOYMENT) && call.path != "remoteEvents/")
+    );
 }
 
 #[test]
@@ -142,7 +147,9 @@ fn killed_at_any_moment_the_agent_loses_no_record_and_repeats_have_equal_ids() {
     let file = Monitor::configure(folder.path(), &server.url(), &channels, more);
     for round in 0..ROUNDS {
         let messages = |kind: &str| {
-            let name = |number: usize| message(&format!("{kind}-{round:02}-{number:03}"), &format!("d{}", number % 3));
+            let name = |number: usize| {
+                message(&format!("{kind}-{round:02}-{number:03}"), &format!("d{}", number % 3))
+            };
             (0..EACH).map(name).collect::<Vec<_>>()
         };
         produce(kafka, "killed", messages("kafka").into_iter());
@@ -152,7 +159,10 @@ fn killed_at_any_moment_the_agent_loses_no_record_and_repeats_have_equal_ids() {
         // Killed when so many calls more were taken, which is another moment each time; the first rounds before any.
         let calls = server.calls().len() + round * 3;
         let began = Instant::now();
-        wait_until("some calls", || (server.calls().len() >= calls || began.elapsed() > Duration::from_secs(10)).then_some(()));
+        wait_until("some calls", || {
+            (server.calls().len() >= calls || began.elapsed() > Duration::from_secs(10))
+                .then_some(())
+        });
         agent.kill();
     }
     let agent = Monitor::start(&file, &[]);
@@ -190,7 +200,12 @@ fn told_to_stop_while_the_server_says_429_the_agent_stops() {
     wait_until("a word about it", || agent.said().contains("429").then_some(()));
     assert_eq!(agent.stop().code(), Some(0));
     // A single run says that something is left.
-    let file = Monitor::configure(folder.path(), &server.url(), &[AgentChannel::Files(&spool)], "shutdownMs: 500");
+    let file = Monitor::configure(
+        folder.path(),
+        &server.url(),
+        &[AgentChannel::Files(&spool)],
+        "shutdownMs: 500",
+    );
     assert_eq!(Monitor::start(&file, &["--run-once"]).wait().code(), Some(75));
 }
 
@@ -207,7 +222,11 @@ fn wrong_settings_are_named_and_secrets_never_printed() {
     assert!(typo.err.contains("\"apiTokn\"; did you mean \"apiToken\"?"), "{}", typo.err);
     let missing = run("mlopsUrl: \"http://h\"\n", &[]);
     assert_eq!(missing.code, Some(64));
-    assert!(missing.err.contains("apiToken") && missing.err.contains("MLOPS_API_TOKEN"), "{}", missing.err);
+    assert!(
+        missing.err.contains("apiToken") && missing.err.contains("MLOPS_API_TOKEN"),
+        "{}",
+        missing.err
+    );
     let channel = "channelConfigs: [{type: RABBITMQ_SPOOL, details: {queueUrl: \"amqp://u:canary@h\", queueName: q}}]";
     let good = format!("mlopsUrl: \"http://h\"\napiToken: canary\n{channel}\n");
     let printed = run(&good, &["--print-config"]);

@@ -1,5 +1,7 @@
 //! The channels: details under their short names or the library's long ones.
 
+mod kinds;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -10,6 +12,7 @@ use spool::source::{
     RabbitMqSource, RabbitMqSourceSettings, Source, SourceError,
 };
 
+use self::kinds::{KINDS, PREFETCH_NAME};
 use super::{ConfigError, unknown};
 
 /// Most messages that RabbitMQ pushes ahead: with many deployments in one queue more than a reader alone would need.
@@ -17,9 +20,6 @@ const PREFETCH: u16 = 1000;
 /// How long the records of a topic may be worked on, the longest that the client takes: while no server takes anything
 /// there is nothing to read, and the group must not take that for death.
 const MAX_POLL_INTERVAL_MS: u64 = 86_400_000;
-/// A name of ours, in the library's manner.
-const PREFETCH_NAME: &str = "MLOPS_RABBITMQ_PREFETCH";
-
 /// A channel to read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChannelConfig {
@@ -35,106 +35,18 @@ pub enum ChannelKind {
     /// A directory of spool files.
     Filesystem(FilesystemSourceSettings),
     /// A topic.
-    Kafka(KafkaSourceSettings),
+    Kafka(Box<KafkaSourceSettings>),
     /// A queue.
     RabbitMq(RabbitMqSourceSettings),
 }
 
-/// A kind of channel: its name in the file, the library's name of its kind, short names and long ones.
-struct Kind {
-    name: &'static str,
-    spooler: &'static str,
-    aliases: &'static [(&'static str, &'static str)],
-    long: &'static [&'static str],
-}
-
-const KINDS: [Kind; 3] = [
-    Kind {
-        name: "FS_SPOOL",
-        spooler: "FILESYSTEM",
-        aliases: &[
-            ("spoolDirectoryPath", "MLOPS_FILESYSTEM_DIRECTORY"),
-            ("directory", "MLOPS_FILESYSTEM_DIRECTORY"),
-            ("ackDeadline", "MLOPS_FILESYSTEM_ACKNOWLEDGEMENT_DEADLINE"),
-        ],
-        long: &[
-            "MLOPS_FILESYSTEM_DIRECTORY",
-            "MLOPS_SPOOLER_DIR_PATH",
-            "MLOPS_FILESYSTEM_MAX_FILE_SIZE",
-            "MLOPS_FILESYSTEM_MAX_NUM_FILES",
-            "MLOPS_FILESYSTEM_ACKNOWLEDGEMENT_DEADLINE",
-        ],
-    },
-    Kind {
-        name: "RABBITMQ_SPOOL",
-        spooler: "RABBITMQ",
-        aliases: &[
-            ("queueUrl", "MLOPS_RABBITMQ_QUEUE_URL"),
-            ("queueName", "MLOPS_RABBITMQ_QUEUE_NAME"),
-            ("caCertificatePath", "MLOPS_RABBITMQ_SSL_CA_CERTIFICATE_PATH"),
-            ("certificatePath", "MLOPS_RABBITMQ_SSL_CERTIFICATE_PATH"),
-            ("keyfilePath", "MLOPS_RABBITMQ_SSL_KEYFILE_PATH"),
-            ("tlsVersion", "MLOPS_RABBITMQ_SSL_TLS_VERSION"),
-            ("prefetch", PREFETCH_NAME),
-        ],
-        long: &[
-            "MLOPS_RABBITMQ_QUEUE_URL",
-            "MLOPS_RABBITMQ_URL",
-            "MLOPS_RABBITMQ_QUEUE_URL_FILE",
-            "MLOPS_RABBITMQ_QUEUE_NAME",
-            "MLOPS_RABBITMQ_SSL_CA_CERTIFICATE_PATH",
-            "MLOPS_RABBITMQ_SSL_CERTIFICATE_PATH",
-            "MLOPS_RABBITMQ_SSL_KEYFILE_PATH",
-            "MLOPS_RABBITMQ_SSL_TLS_VERSION",
-            PREFETCH_NAME,
-        ],
-    },
-    Kind {
-        name: "KAFKA_SPOOL",
-        spooler: "KAFKA",
-        aliases: &[
-            ("topicName", "MLOPS_KAFKA_TOPIC_NAME"),
-            ("bootstrapServers", "MLOPS_KAFKA_BOOTSTRAP_SERVERS"),
-            ("ackDeadline", "MLOPS_KAFKA_ACK_DEADLINE"),
-        ],
-        long: &[
-            "MLOPS_KAFKA_BOOTSTRAP_SERVERS",
-            "MLOPS_KAFKA_TOPIC_NAME",
-            "MLOPS_KAFKA_CONSUMER_GROUP_ID",
-            "MLOPS_KAFKA_AUTO_RELEASE_OFFSET",
-            "MLOPS_KAFKA_SESSION_TIMEOUT_MS",
-            "MLOPS_KAFKA_CONSUMER_POLL_TIMEOUT_MS",
-            "MLOPS_KAFKA_CONSUMER_MAX_NUM_MESSAGES",
-            "MLOPS_KAFKA_ACK_DEADLINE",
-            "MLOPS_KAFKA_REQUEST_TIMEOUT_MS",
-            "MLOPS_KAFKA_DELIVERY_TIMEOUT_MS",
-            "MLOPS_KAFKA_SOCKET_TIMEOUT_MS",
-            "MLOPS_KAFKA_METADATA_MAX_AGE_MS",
-            "MLOPS_KAFKA_LINGER_MS",
-            "MLOPS_KAFKA_SOCKET_KEEPALIVE",
-            "MLOPS_KAFKA_BUFFER_MAX_KB",
-            "MLOPS_KAFKA_MESSAGE_BYTE_SIZE_LIMIT",
-            "MLOPS_KAFKA_MAX_FLUSH_MS",
-            "MLOPS_KAFKA_SECURITY_PROTOCOL",
-            "MLOPS_KAFKA_SSL_CA_LOCATION",
-            "MLOPS_KAFKA_SSL_CERTIFICATE_LOCATION",
-            "MLOPS_KAFKA_SSL_KEY_LOCATION",
-            "MLOPS_KAFKA_SSL_KEY_PASSWORD",
-            "MLOPS_KAFKA_SSL_KEY_PASSWORD_FILE",
-            "MLOPS_KAFKA_SASL_MECHANISM",
-            "MLOPS_KAFKA_SASL_USERNAME",
-            "MLOPS_KAFKA_SASL_PASSWORD",
-            "MLOPS_KAFKA_SASL_PASSWORD_FILE",
-            "MLOPS_KAFKA_SASL_OAUTHBEARER_TOKEN_FILE",
-            "MLOPS_KAFKA_SASL_OAUTHBEARER_CONFIG",
-        ],
-    },
-];
-
 impl ChannelConfig {
     /// A directory of spool files.
     pub fn of_directory(directory: &Path) -> Self {
-        Self { name: "files".into(), kind: ChannelKind::Filesystem(FilesystemSourceSettings::new(directory)) }
+        Self {
+            name: "files".into(),
+            kind: ChannelKind::Filesystem(FilesystemSourceSettings::new(directory)),
+        }
     }
 
     /// The channel without its secrets.
@@ -174,8 +86,10 @@ impl ChannelConfig {
     /// When a setting is wrong, or the channel cannot be opened now.
     pub(crate) fn open(&self) -> Result<Box<dyn Source>, SourceError> {
         Ok(match &self.kind {
-            ChannelKind::Filesystem(settings) => Box::new(FilesystemSource::open(settings.clone())?),
-            ChannelKind::Kafka(settings) => Box::new(KafkaSource::open(settings.clone())?),
+            ChannelKind::Filesystem(settings) => {
+                Box::new(FilesystemSource::open(settings.clone())?)
+            }
+            ChannelKind::Kafka(settings) => Box::new(KafkaSource::open((**settings).clone())?),
             ChannelKind::RabbitMq(settings) => Box::new(RabbitMqSource::new(settings.clone())?),
         })
     }
@@ -202,7 +116,9 @@ pub(super) fn read(
             return Err(wrong(&path, "a map with type and details"));
         };
         let kind = entry.remove("type").and_then(|kind| kind.as_str().map(str::to_owned));
-        let kind = kind.ok_or_else(|| wrong(&format!("{path}.type"), "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL"))?;
+        let kind = kind.ok_or_else(|| {
+            wrong(&format!("{path}.type"), "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL")
+        })?;
         let details = match entry.remove("details") {
             Some(Value::Object(details)) => details,
             None | Some(Value::Null) => Map::new(),
@@ -234,7 +150,8 @@ fn channel(
     environment: &BTreeMap<String, String>,
 ) -> Result<ChannelConfig, ConfigError> {
     let Some(kind) = KINDS.iter().find(|kind| kind.name == asked) else {
-        let must_be = "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL; others are not read here".to_owned();
+        let must_be =
+            "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL; others are not read here".to_owned();
         return Err(ConfigError::Value { key: format!("{path}.type"), must_be });
     };
     // What the details leave open the environment may say, secrets above all.
@@ -305,8 +222,9 @@ fn settings(
         Some(ChannelSettings::RabbitMq(settings)) => {
             let url = match (&settings.url, &settings.url_file) {
                 (Some(url), _) => url.clone(),
-                (None, Some(file)) => Secret::read(file)
-                    .map_err(|error| wrong("MLOPS_RABBITMQ_QUEUE_URL_FILE", &format!("a secret's file; {error}")))?,
+                (None, Some(file)) => Secret::read(file).map_err(|error| {
+                    wrong("MLOPS_RABBITMQ_QUEUE_URL_FILE", &format!("a secret's file; {error}"))
+                })?,
                 (None, None) => return Err(wrong("queueUrl", "given")),
             };
             let prefetch = prefetch.map(|text| text.trim().parse::<u16>()).transpose();
@@ -344,10 +262,12 @@ fn settings(
                 source.auto_offset_reset = match reset.to_ascii_lowercase().as_str() {
                     "earliest" => OffsetReset::Earliest,
                     "latest" => OffsetReset::Latest,
-                    _other => return Err(wrong("MLOPS_KAFKA_AUTO_RELEASE_OFFSET", "earliest or latest")),
+                    _other => {
+                        return Err(wrong("MLOPS_KAFKA_AUTO_RELEASE_OFFSET", "earliest or latest"));
+                    }
                 };
             }
-            Ok(ChannelKind::Kafka(source))
+            Ok(ChannelKind::Kafka(Box::new(source)))
         }
         _other => Err(wrong("type", "FS_SPOOL, RABBITMQ_SPOOL or KAFKA_SPOOL")),
     }
@@ -380,7 +300,10 @@ pub(super) fn check(channels: &[ChannelConfig]) -> Result<(), ConfigError> {
             let same = |other: &ChannelConfig| matches!(&other.kind, ChannelKind::Filesystem(known) if known.directory == settings.directory);
             if channels[..at].iter().any(same) {
                 let key = format!("channelConfigs[{at}].details.spoolDirectoryPath");
-                return Err(ConfigError::Value { key, must_be: "a directory that no other channel reads".into() });
+                return Err(ConfigError::Value {
+                    key,
+                    must_be: "a directory that no other channel reads".into(),
+                });
             }
         }
     }

@@ -59,7 +59,8 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "The token that the server knows the agent by; better given by MLOPS_API_TOKEN or apiTokenFile",
         set: |config, value| {
             // The shipped file has a text here that says what to put in its place.
-            config.api_token = Some(text(value)?).filter(|token| !token.is_empty()).map(Secret::new);
+            config.api_token =
+                Some(text(value)?).filter(|token| !token.is_empty()).map(Secret::new);
             Ok(())
         },
         show: |config| config.api_token.as_ref().map(|_| REDACTED).into(),
@@ -161,8 +162,7 @@ fn port(value: &Value) -> Result<u16, String> {
 }
 
 fn aggregators(config: &mut Config, value: &Value) -> Result<(), String> {
-    const SHAPE: &str =
-        "a list of {type, agentMaxAggregatedRecords, agentPendingRecordsTimeoutMs}";
+    const SHAPE: &str = "a list of {type, agentMaxAggregatedRecords, agentPendingRecordsTimeoutMs}";
     let list = value.as_array().ok_or(SHAPE)?;
     config.aggregators.clear();
     for entry in list {

@@ -37,6 +37,9 @@ channelConfigs:
     details: {name: "kafka", topicName: "t", bootstrapServers: "h:9092", ackDeadline: 600, MLOPS_KAFKA_CONSUMER_GROUP_ID: g, MLOPS_KAFKA_AUTO_RELEASE_OFFSET: latest}
 "#;
 
+/// Makes one setting wrong.
+type Change = fn(&mut Config);
+
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, &BTreeMap::new())
 }
@@ -65,7 +68,10 @@ fn the_librarys_file_is_taken_as_it_is() {
 
 #[test]
 fn what_is_left_out_has_the_defaults_of_the_librarys_agent_but_the_group_begins_at_the_oldest() {
-    let config = parse("channelConfigs: [{type: KAFKA_SPOOL, details: {topicName: t, bootstrapServers: h}}]").unwrap();
+    let config = parse(
+        "channelConfigs: [{type: KAFKA_SPOOL, details: {topicName: t, bootstrapServers: h}}]",
+    )
+    .unwrap();
     let found = [
         config.http_timeout_ms,
         config.http_concurrent_request as u64,
@@ -128,7 +134,10 @@ fn a_wrong_value_is_named_and_never_shown() {
         ("agentMaxRecordsTask: -1", "agentMaxRecordsTask"),
         ("aggregatorOverwrites: [{type: canary}]", "aggregatorOverwrites"),
         ("channelConfigs: [{type: SQS_SPOOL}]", "channelConfigs[0].type"),
-        ("channelConfigs: [{type: RABBITMQ_SPOOL, details: {queueName: q}}]", "channelConfigs[0].details.queueUrl"),
+        (
+            "channelConfigs: [{type: RABBITMQ_SPOOL, details: {queueName: q}}]",
+            "channelConfigs[0].details.queueUrl",
+        ),
         ("channelConfigs: [{type: FS_SPOOL}]", "channelConfigs[0].details"),
     ] {
         let error = parse(text).unwrap_err().to_string();
@@ -141,9 +150,13 @@ fn a_wrong_value_is_named_and_never_shown() {
 
 #[test]
 fn limits_are_checked_at_their_edges() {
-    let good = Config { api_token: Some(Secret::new("t")), mlops_url: "http://h".into(), ..parse(THEIRS).unwrap() };
+    let good = Config {
+        api_token: Some(Secret::new("t")),
+        mlops_url: "http://h".into(),
+        ..parse(THEIRS).unwrap()
+    };
     good.check().unwrap();
-    let wrong: [(&str, fn(&mut Config)); 10] = [
+    let wrong: [(&str, Change); 10] = [
         ("mlopsUrl", |c| c.mlops_url = "h".into()),
         ("mlopsUrl", |c| c.mlops_url.clear()),
         ("apiToken", |c| c.api_token = None),
@@ -172,7 +185,10 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("mlops.agent.conf.yaml");
     std::fs::write(&file, THEIRS).unwrap();
-    let variables = environment(&[("MLOPS_SERVICE_URL", "http://env"), ("MLOPS_API_TOKEN", "of the environment")]);
+    let variables = environment(&[
+        ("MLOPS_SERVICE_URL", "http://env"),
+        ("MLOPS_API_TOKEN", "of the environment"),
+    ]);
     let flags = Flags { config: Some(file.clone()), ..Flags::default() };
     let config = Config::load(&flags, &variables).unwrap();
     assert_eq!(config.mlops_url, "http://env");
@@ -190,7 +206,8 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
     // The file may be named by the environment, and a channel may be described there.
     let named = environment(&[(CONFIG_VARIABLE, file.to_str().unwrap())]);
     assert_eq!(Config::load(&Flags::default(), &named).unwrap().channels.len(), 3);
-    let spooler = environment(&[("MLOPS_SPOOLER_TYPE", "filesystem"), ("MLOPS_FILESYSTEM_DIRECTORY", "/x")]);
+    let spooler =
+        environment(&[("MLOPS_SPOOLER_TYPE", "filesystem"), ("MLOPS_FILESYSTEM_DIRECTORY", "/x")]);
     assert_eq!(Config::load(&Flags::default(), &spooler).unwrap().channels.len(), 1);
 }
 

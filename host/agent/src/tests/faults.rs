@@ -9,14 +9,24 @@ use super::*;
 #[test]
 fn a_429_is_waited_out_and_holds_up_no_other_type_no_other_deployment_and_not_the_shutdown() {
     let (place, server) = (Place::new(), Server::yes());
-    server.answer(|call| if call.is("slow", "predictionRequests") { Reply::wait(429, 3600) } else { Reply::status(202) });
+    server.answer(|call| {
+        if call.is("slow", "predictionRequests") {
+            Reply::wait(429, 3600)
+        } else {
+            Reply::status(202)
+        }
+    });
     place.write(&[stats("s1", "slow")]);
-    place.write(&(0..50).map(|number| rows(&format!("p{number:02}"), "slow", &[1.0])).collect::<Vec<_>>());
+    place.write(
+        &(0..50).map(|number| rows(&format!("p{number:02}"), "slow", &[1.0])).collect::<Vec<_>>(),
+    );
     place.write(&(0..50).map(|number| stats(&format!("q{number:02}"), "fast")).collect::<Vec<_>>());
     let agent = place.agent(&server);
     until("the others are taken", || server.ids().len() == 100);
-    let lanes = agent.stats()["lanes"].to_string();
-    assert!(lanes.contains("429") && lanes.contains("waiting"), "{lanes}");
+    until("the wait is told of", || {
+        let lanes = agent.stats()["lanes"].to_string();
+        lanes.contains("429") && lanes.contains("waiting")
+    });
     let summary = stop(agent);
     assert_eq!((summary.reported, summary.left), (100, 1));
     let asked = server.calls().iter().filter(|(_, status)| *status == 429).count();
@@ -36,7 +46,13 @@ fn the_wait_that_is_asked_for_is_kept_and_capped() {
     let mut asked = 0;
     server.answer(move |_| {
         asked += 1;
-        if asked == 1 { Reply::wait(503, 1) } else if asked == 2 { Reply::wait(429, 3600) } else { Reply::status(202) }
+        if asked == 1 {
+            Reply::wait(503, 1)
+        } else if asked == 2 {
+            Reply::wait(429, 3600)
+        } else {
+            Reply::status(202)
+        }
     });
     place.write(&[stats("s1", "d")]);
     let agent = Agent::start(Config { retry_after_max_ms: 1000, ..place.config(&server) }).unwrap();
@@ -75,7 +91,14 @@ fn a_record_without_a_deployment_and_other_poison_stop_nothing_and_are_kept_with
     let (place, server) = (Place::new(), Server::yes());
     let null = stats("s1", "d").replace("\"deploymentId\":\"d\"", "\"deploymentId\":null");
     let newer = stats("s2", "d").replace("DEPLOYMENT_STATS", "SOMETHING_NEW");
-    place.write(&[null.clone(), newer, "no json".into(), String::new(), "{}".into(), stats("s3", "d")]);
+    place.write(&[
+        null.clone(),
+        newer,
+        "no json".into(),
+        String::new(),
+        "{}".into(),
+        stats("s3", "d"),
+    ]);
     let agent = place.agent(&server);
     until("all is acknowledged", || place.is_acknowledged());
     let summary = stop(agent);
@@ -134,7 +157,9 @@ fn the_one_record_that_a_server_refuses_is_found_and_the_others_are_taken() {
             Reply::status(if poison { status } else { 202 })
         });
         let place = Place::new();
-        let name = |number: usize| if number == 13 { format!("poison{status}") } else { format!("{status}-{number:02}") };
+        let name = |number: usize| {
+            if number == 13 { format!("poison{status}") } else { format!("{status}-{number:02}") }
+        };
         place.write(&(0..30).map(|number| stats(&name(number), "d")).collect::<Vec<_>>());
         let actual = |number: usize| json!({"associationId": name(number), "actualValue": 1});
         let list = json!({"actualsList": (0..30).map(actual).collect::<Vec<_>>()});
@@ -182,8 +207,14 @@ fn what_our_server_refuses_by_name_becomes_a_dead_letter_with_its_reason() {
 #[test]
 fn a_server_that_never_answers_one_deployment_holds_up_neither_others_nor_the_shutdown() {
     let (place, server) = (Place::new(), Server::yes());
-    server.answer(|call| if call.path.contains("silent") { Reply::never() } else { Reply::status(202) });
-    place.write(&(0..20).map(|number| stats(&format!("s{number}"), &format!("silent{number}"))).collect::<Vec<_>>());
+    server.answer(
+        |call| if call.path.contains("silent") { Reply::never() } else { Reply::status(202) },
+    );
+    place.write(
+        &(0..20)
+            .map(|number| stats(&format!("s{number}"), &format!("silent{number}")))
+            .collect::<Vec<_>>(),
+    );
     place.write(&(0..20).map(|number| stats(&format!("f{number}"), "fast")).collect::<Vec<_>>());
     let agent = Agent::start(Config { http_timeout_ms: 200, ..place.config(&server) }).unwrap();
     until("the fast are taken", || server.ids().len() == 20);
@@ -201,9 +232,16 @@ fn a_lane_that_is_held_up_goes_to_the_disk_and_what_lies_behind_it_is_read() {
         let missing = call.path.contains("missing") && !is_open.load(Ordering::SeqCst);
         Reply::status(if missing { 404 } else { 202 })
     });
-    place.write(&(0..400).map(|number| stats(&format!("m{number:03}"), "missing")).collect::<Vec<_>>());
+    place.write(
+        &(0..400).map(|number| stats(&format!("m{number:03}"), "missing")).collect::<Vec<_>>(),
+    );
     place.write(&[stats("behind", "d")]);
-    let config = || Config { lane_bytes: 20_000, buffer_bytes: 100_000, max_records_task: 10, ..place.config(&server) };
+    let config = || Config {
+        lane_bytes: 20_000,
+        buffer_bytes: 100_000,
+        max_records_task: 10,
+        ..place.config(&server)
+    };
     let agent = Agent::start(config()).unwrap();
     until("what lies behind is taken", || server.ids() == ["behind"]);
     let stats = agent.stats();
@@ -229,11 +267,22 @@ fn a_lane_that_is_held_up_goes_to_the_disk_and_what_lies_behind_it_is_read() {
 fn memory_is_bounded_while_the_server_takes_nothing() {
     let (place, server) = (Place::new(), Server::start(|_| Reply::status(503)));
     place.write(&(0..5000).map(|number| stats(&format!("{number:04}"), "d")).collect::<Vec<_>>());
-    let config = Config { lane_bytes: 50_000, buffer_bytes: 50_000, parked_bytes: 0, max_records_task: 10, ..place.config(&server) };
+    let config = Config {
+        lane_bytes: 50_000,
+        buffer_bytes: 50_000,
+        parked_bytes: 0,
+        max_records_task: 10,
+        ..place.config(&server)
+    };
     let agent = Agent::start(config).unwrap();
     until("the server was asked often", || server.calls().len() > 20);
     let stats = agent.stats();
-    let bytes: u64 = stats["lanes"].as_array().unwrap().iter().filter_map(|lane| lane["waitingBytes"].as_u64()).sum();
+    let bytes: u64 = stats["lanes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|lane| lane["waitingBytes"].as_u64())
+        .sum();
     assert!(bytes <= 60_000, "{stats}");
     let read = stats["statsCounterPerChannel"]["files"]["deployment-stats"].as_u64().unwrap();
     assert!(read < 1000, "{stats}");
@@ -263,9 +312,11 @@ fn a_token_is_read_again_when_the_server_does_not_know_it() {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     };
     put("old");
-    let server = Server::start(|call| Reply::status(if call.token == "Bearer new" { 202 } else { 401 }));
+    let server =
+        Server::start(|call| Reply::status(if call.token == "Bearer new" { 202 } else { 401 }));
     place.write(&[stats("s1", "d")]);
-    let config = Config { api_token: None, api_token_file: Some(file.clone()), ..place.config(&server) };
+    let config =
+        Config { api_token: None, api_token_file: Some(file.clone()), ..place.config(&server) };
     let agent = Agent::start(config).unwrap();
     until("the old one is refused", || !server.calls().is_empty());
     put("new\n");

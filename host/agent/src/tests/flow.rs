@@ -12,10 +12,25 @@ fn records_are_reported_in_calls_of_their_kind_and_acknowledged_once_taken() {
         stats("s1", "d"),
         stats("s2", "d"),
         rows("p1", "d", &[1.0, 2.0]),
-        message("p2", "d", "PREDICTIONS_DATA", &json!({"predictions": [1], "skipDriftTracking": true})),
+        message(
+            "p2",
+            "d",
+            "PREDICTIONS_DATA",
+            &json!({"predictions": [1], "skipDriftTracking": true}),
+        ),
         message("a1", "d", "ACTUALS_DATA", &actuals),
-        message("e1", "d", "EVENT", &json!({"eventType": "t", "message": "m", "deploymentId": "d"})),
-        message("m1", "d", "CUSTOM_METRIC", &json!({"customMetricId": "c", "modelId": null, "buckets": []})),
+        message(
+            "e1",
+            "d",
+            "EVENT",
+            &json!({"eventType": "t", "message": "m", "deploymentId": "d"}),
+        ),
+        message(
+            "m1",
+            "d",
+            "CUSTOM_METRIC",
+            &json!({"customMetricId": "c", "modelId": null, "buckets": []}),
+        ),
         message("g1", "d", "PING_MSG", &json!({"message": "hello"})),
         stats("s3", "other"),
     ]);
@@ -30,7 +45,8 @@ fn records_are_reported_in_calls_of_their_kind_and_acknowledged_once_taken() {
         found.iter().map(|(call, _)| call.clone()).collect::<Vec<_>>()
     };
     let requests = call("deployments/d/predictionRequests");
-    let ids: Vec<String> = requests.iter().flat_map(|call| call.entries()).map(|entry| id(&entry)).collect();
+    let ids: Vec<String> =
+        requests.iter().flat_map(|call| call.entries()).map(|entry| id(&entry)).collect();
     assert_eq!(ids, ["s1", "s2"]);
     let inputs = call("predictionInputs");
     assert_eq!(inputs.len(), 2, "rows that count for other things go apart: {inputs:?}");
@@ -64,7 +80,8 @@ fn calls_keep_their_limits() {
     stop(agent);
     for (call, _) in server.calls() {
         let entries = call.entries();
-        let rows: usize = entries.iter().filter_map(|entry| Some(entry["predictions"].as_array()?.len())).sum();
+        let rows: usize =
+            entries.iter().filter_map(|entry| Some(entry["predictions"].as_array()?.len())).sum();
         let groups = entries.iter().filter(|entry| entry["predictions"].is_array()).count();
         assert!(rows <= 7 && groups <= 3 && entries.len() <= 4, "{call:?}");
     }
@@ -92,7 +109,12 @@ fn repeats_that_a_channel_gives_out_are_dropped_and_acknowledged() {
 fn a_dry_run_reports_and_acknowledges_nothing() {
     let (place, server) = (Place::new(), Server::yes());
     place.write(&[stats("s1", "d"), "no json".into()]);
-    let config = Config { dry_run: true, mlops_url: String::new(), api_token: None, ..place.config(&server) };
+    let config = Config {
+        dry_run: true,
+        mlops_url: String::new(),
+        api_token: None,
+        ..place.config(&server)
+    };
     let agent = Agent::start(config).unwrap();
     until("both are read", || agent.stats()["statsCounterPerChannel"]["files"]["invalid"] == 1);
     stop(agent);
@@ -112,7 +134,9 @@ fn statistics_are_served_without_secrets_and_a_flush_sends_what_waits() {
     };
     let agent = Agent::start(config).unwrap();
     let base = format!("http://{}", agent.address().unwrap());
-    let get = |path: &str| ureq::get(format!("{base}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
+    let get = |path: &str| {
+        ureq::get(format!("{base}{path}")).call().unwrap().body_mut().read_to_string().unwrap()
+    };
     place.write(&[stats("s1", "d")]);
     until("it is read", || get("/stats").contains("\"deployment-stats\":1"));
     assert!(!server.ids().contains(&"s1".into()));
@@ -137,5 +161,24 @@ fn a_second_agent_does_not_take_the_state_of_the_first() {
     assert!(second.to_string().contains("another agent"), "{second}");
     stop(agent);
     let flags = Flags { state_dir: Some(place.state()), ..Flags::default() };
-    assert_eq!(Config::load(&flags, &std::collections::BTreeMap::new()).unwrap().state_directory, place.state());
+    assert_eq!(
+        Config::load(&flags, &std::collections::BTreeMap::new()).unwrap().state_directory,
+        place.state()
+    );
+}
+
+#[test]
+fn a_record_that_comes_through_two_channels_is_reported_once_and_acknowledged_to_both() {
+    let (place, other, server) = (Place::new(), Place::new(), Server::yes());
+    let lines: Vec<String> = (0..50).map(|number| stats(&format!("s{number:02}"), "d")).collect();
+    place.write(&lines);
+    other.write(&lines);
+    let mut config = place.config(&server);
+    let mut second = ChannelConfig::of_directory(&other.spool());
+    second.name = "other".into();
+    config.channels.push(second);
+    let agent = Agent::start(config).unwrap();
+    until("both are acknowledged", || place.is_acknowledged() && other.is_acknowledged());
+    stop(agent);
+    assert_eq!(server.ids().len(), 50);
 }

@@ -118,7 +118,11 @@ pub(super) fn id(entry: &Value) -> String {
     entry["recordId"].as_str().unwrap_or_default().to_owned()
 }
 
-fn serve(stream: TcpStream, heard: &Mutex<Vec<(Call, u16)>>, answers: &Mutex<Answer>) -> Option<()> {
+fn serve(
+    stream: TcpStream,
+    heard: &Mutex<Vec<(Call, u16)>>,
+    answers: &Mutex<Answer>,
+) -> Option<()> {
     let mut out = stream.try_clone().ok()?;
     let mut stream = BufReader::new(stream);
     loop {
@@ -149,6 +153,7 @@ fn serve(stream: TcpStream, heard: &Mutex<Vec<(Call, u16)>>, answers: &Mutex<Ans
         heard.lock().push((call, reply.status));
         let Reply { status, headers, body, .. } = reply;
         let length = body.len();
-        write!(out, "HTTP/1.1 {status} Said\r\n{headers}Content-Length: {length}\r\n\r\n{body}").ok()?;
+        write!(out, "HTTP/1.1 {status} Said\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+            .ok()?;
     }
 }

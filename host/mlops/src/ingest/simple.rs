@@ -8,7 +8,7 @@ use super::answer::IngestError;
 use super::plan::DeploymentPlan;
 use super::prepare::{Preparing, micros, read_body, refuse_body};
 use super::target::classes;
-use super::work::{Call, Entry, EntryTime, What, Work};
+use super::work::{Call, Entry, EntryTime, MOST_ROWS, What, Work};
 
 /// Reads a `predictionRequests/fromJSON/` call.
 pub(super) fn requests(
@@ -22,6 +22,10 @@ pub(super) fn requests(
     for (index, entry) in body.data.into_iter().enumerate() {
         match entry {
             Err(refused) => preparing.refuse(index, refused),
+            Ok(entry) if u64::try_from(entry.num_predictions).is_ok_and(|n| n > MOST_ROWS) => {
+                let reason = format!("must be at most {MOST_ROWS}");
+                preparing.refuse_entry(index, &entry.origin, Fault::new("numPredictions", reason));
+            }
             Ok(entry) => {
                 let (group, _) = preparing.group(&entry.origin, entry.model_id.as_deref());
                 let what = What::Request {

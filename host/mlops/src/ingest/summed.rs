@@ -6,7 +6,7 @@ use super::answer::IngestError;
 use super::plan::DeploymentPlan;
 use super::prepare::{Preparing, read_body};
 use super::target::classes;
-use super::work::{Call, Entry, Records, What, Work};
+use super::work::{Call, Entry, MOST_ROWS, Records, What, Work};
 use crate::numbers::{Bins, Tally};
 
 /// Reads a `predictionStats/fromJSON/` call.
@@ -34,6 +34,18 @@ fn add(preparing: &mut Preparing<'_>, index: usize, entry: &StatsEntry<'_>, drif
     if found > 0 && found != classes.len().max(1) {
         let reason = format!("must be {} for this deployment, not {found}", classes.len().max(1));
         preparing.refuse_entry(index, &entry.origin, Fault::new("predictions", reason));
+        return;
+    }
+    let all = entry.predictions.iter().chain(entry.features.iter().map(|one| &one.stats));
+    let too_many = |stats: &Summary<'_>| {
+        let centroids = stats.centroids.iter().map(|(_, count)| count.unsigned_abs());
+        let levels = stats.levels.iter().map(|(_, count)| *count);
+        let mut counts = centroids.chain(levels).chain([stats.count, stats.missing]);
+        counts.any(|count| count > MOST_ROWS)
+    };
+    if all.into_iter().any(too_many) {
+        let reason = format!("must be at most {MOST_ROWS}");
+        preparing.refuse_entry(index, &entry.origin, Fault::new("count", reason));
         return;
     }
     let (group, package) = preparing.group(&entry.origin, entry.model_id.as_deref());

@@ -67,9 +67,7 @@ fn regression() -> DeploymentPlan {
 
 impl World {
     async fn new(database: Database) -> Self {
-        // Small, so that a test folds often.
-        let settings = Settings { fold_items: 16, cached_rollups: 4, ..Settings::default() };
-        Self::with(database, settings).await
+        Self::with(database, small()).await
     }
 
     async fn with(database: Database, settings: Settings) -> Self {
@@ -149,6 +147,19 @@ impl World {
 
 fn data(entries: &[String]) -> Bytes {
     Bytes::from(format!("{{\"data\":[{}]}}", entries.join(",")))
+}
+
+/// Small, so that a test folds often, and a fold takes several commits.
+fn small() -> Settings {
+    let (fold_items, shard_items, shards_a_commit) = (16, 4, 1);
+    Settings {
+        fold_items,
+        shard_items,
+        shards_a_commit,
+        cached_rollups: 4,
+        retry_time: Duration::from_millis(10),
+        ..Settings::default()
+    }
 }
 
 /// An hour after 2026-11-24 00:00, as the library writes it.

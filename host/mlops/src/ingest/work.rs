@@ -8,6 +8,10 @@ use crate::numbers::Tally;
 /// The key of a row without an association id; no hash is zero in practice.
 pub(crate) const NO_KEY: u128 = 0;
 
+/// Rows or predictions that an entry may say it has: a million millions, so that sums of many stay far from the end of
+/// what a database can count.
+pub(crate) const MOST_ROWS: u64 = 1_000_000_000_000;
+
 /// What kind of call it is; a record's id is only known within its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Call {

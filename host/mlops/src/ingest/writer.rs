@@ -12,14 +12,17 @@ mod found;
 mod lock;
 mod memory;
 mod retention;
+mod writes;
+
+use std::sync::Arc;
 
 use sqlx::AnyConnection;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use self::apply::Writes;
 use self::found::Found;
 pub(super) use self::lock::Lock;
 pub(super) use self::memory::Memory;
+use self::writes::Writes;
 use super::Settings;
 use super::answer::{Accepted, IngestError, StartError};
 use super::work::Work;
@@ -83,6 +86,8 @@ pub(super) struct Writer {
     pub(super) lock: Lock,
     pub(super) settings: Settings,
     pub(super) memory: Memory,
+    /// Closed when ingest is being ended: then nothing is waited for any more.
+    pub(super) places: Arc<Semaphore>,
 }
 
 impl Writer {
@@ -141,11 +146,20 @@ impl Writer {
         true
     }
 
-    /// Takes calls in one transaction, and answers them.
+    /// Takes calls, and answers them. When they cannot be taken together, each is tried alone, so that one which the
+    /// database will never take does not hold up the others.
     async fn write(&mut self, batch: Vec<Taken>) {
         if batch.is_empty() && !self.memory.folding.can_step() {
             return;
         }
+        let Some(batch) = self.write_together(batch).await else { return };
+        for taken in batch {
+            self.write_together(vec![taken]).await;
+        }
+    }
+
+    /// Takes calls in one transaction, and answers them; gives them back when they should be tried one by one.
+    async fn write_together(&mut self, batch: Vec<Taken>) -> Option<Vec<Taken>> {
         match self.try_write(&batch).await {
             Ok(answers) => {
                 self.settle().await;
@@ -154,19 +168,25 @@ impl Writer {
                     // A client that left does not hear that it was taken.
                     drop(taken.reply.send(Ok(answer)));
                 }
+                None
             }
             Err(error) => {
                 tracing::error!(%error, calls = batch.len(), "the database took nothing; reading it anew");
+                // A database that can be read may take some of them; one that cannot takes none now.
+                if batch.len() > 1 && self.try_reload().await.is_ok() {
+                    return Some(batch);
+                }
                 for taken in batch {
                     drop(taken.reply.send(Err(IngestError::Unavailable)));
                 }
                 self.reload().await;
+                None
             }
         }
     }
 
     async fn try_write(&mut self, batch: &[Taken]) -> Result<Vec<Accepted>, WriteError> {
-        let Self { lock, memory, settings, store } = self;
+        let Self { lock, memory, settings, store, .. } = self;
         let db: &mut AnyConnection = lock.connection();
         let found = Found::look(db, memory, batch).await?;
         let mut writes = Writes::default();
@@ -174,7 +194,7 @@ impl Writer {
         for taken in batch {
             answers.push(memory.apply(db, &found, taken, &mut writes).await?);
         }
-        memory.folding.next_shards(&mut writes);
+        memory.folding.next_shards(settings.shards_a_commit, &mut writes);
         memory.finish(&mut writes)?;
         commit::commit(db, &writes).await?;
         memory.committed(&writes, settings, store.cache());
@@ -189,9 +209,9 @@ impl Writer {
         // The fold before this one is stored first; usually it is long since.
         while self.memory.frozen.is_some() {
             self.memory.folding.sorted().await;
-            let Self { lock, memory, settings, store } = self;
+            let Self { lock, memory, settings, store, .. } = self;
             let mut writes = Writes::default();
-            memory.folding.next_shards(&mut writes);
+            memory.folding.next_shards(settings.shards_a_commit, &mut writes);
             let stored = commit::commit(lock.connection(), &writes).await;
             match stored {
                 Ok(()) => memory.committed(&writes, settings, store.cache()),
@@ -201,26 +221,24 @@ impl Writer {
                 }
             }
         }
-        self.memory.freeze();
+        self.memory.freeze(self.settings.shard_items);
     }
 
     /// Reads all of it anew, as often as it takes.
     async fn reload(&mut self) {
-        loop {
-            let read = async {
-                self.lock.renew(&self.store).await?;
-                Memory::load(self.lock.connection()).await.map_err(StartError::from)
-            };
-            match read.await {
-                Ok(memory) => {
-                    self.memory = memory;
-                    return;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "the database cannot be read; trying again");
-                    tokio::time::sleep(self.settings.retry_time).await;
-                }
+        while let Err(error) = self.try_reload().await {
+            if self.places.is_closed() {
+                tracing::error!(%error, "the database cannot be read; ending all the same");
+                return;
             }
+            tracing::error!(%error, "the database cannot be read; trying again");
+            tokio::time::sleep(self.settings.retry_time).await;
         }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), StartError> {
+        self.lock.renew(&self.store).await?;
+        self.memory = Memory::load(self.lock.connection()).await?;
+        Ok(())
     }
 }

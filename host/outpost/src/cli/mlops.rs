@@ -1,4 +1,4 @@
-//! Looks at an MLOps server.
+//! The MLOps server, and looks at one.
 
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -11,6 +11,46 @@ pub(crate) enum View {
     Drift(DriftView),
     /// Show predictions beside their outcomes
     Accuracy(AccuracyView),
+    /// Copy the server's database while it runs; start a server on the copy to restore it
+    Backup(Backup),
+}
+
+/// The server itself.
+#[derive(Debug, Args)]
+pub(crate) struct MlopsServe {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = mlops::settings::LISTEN)]
+    pub(crate) listen: String,
+    /// The folder of the tokens, and of the database unless --database names another; made when there is none
+    #[arg(long, value_name = "FOLDER", default_value = mlops::settings::DATA)]
+    pub(crate) data: PathBuf,
+    /// The database: sqlite:FILE or postgres://USER@HOST/NAME [default: a file in the data folder]
+    #[arg(long, value_name = "URL", env = "OUTPOST_MLOPS_DATABASE", hide_env_values = true)]
+    pub(crate) database: Option<String>,
+    /// Make a deployment that records name and nobody made, instead of refusing them
+    #[arg(long)]
+    pub(crate) auto_register: bool,
+    /// Days that statistics are kept
+    #[arg(long, value_name = "DAYS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) keep_days: u32,
+    /// Days that a prediction waits for its outcome
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pending_days: u32,
+    /// What to log: error, warn, info, debug, trace, or filters such as mlops=debug
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+    /// Log in lines of JSON
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The server's data folder
+    #[arg(long, value_name = "FOLDER", default_value = mlops::settings::DATA)]
+    pub(crate) data: PathBuf,
+    /// The copy; no file may be there
+    pub(crate) to: PathBuf,
 }
 
 /// How to reach the server.

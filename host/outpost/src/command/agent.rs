@@ -121,7 +121,8 @@ fn fault(error: AgentError) -> CliError {
         AgentError::Client(error) => {
             CliError::Usage(format!("failed to reach the server: {}", chain(&error)))
         }
-        error @ (AgentError::State { .. } | AgentError::Taken { .. } | AgentError::Start { .. }) => {
+        error
+        @ (AgentError::State { .. } | AgentError::Taken { .. } | AgentError::Start { .. }) => {
             CliError::Unavailable { what: "start the agent".into(), source: Box::new(error) }
         }
     }

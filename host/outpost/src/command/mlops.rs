@@ -1,5 +1,6 @@
 //! `outpost mlops`: the MLOps server, and looks at a running one.
 
+mod serve;
 mod view;
 
 use crate::cli::Mlops;
@@ -9,6 +10,6 @@ use std::process::ExitCode;
 pub(crate) fn run(args: &Mlops) -> Result<ExitCode, CliError> {
     match &args.view {
         Some(view) => view::run(view),
-        None => Err(CliError::Usage("say what to look at".into())),
+        None => serve::run(&args.serve),
     }
 }

@@ -5,6 +5,7 @@ mod operators;
 use crate::cli::Serve;
 use crate::config::{self, Config, Named};
 use crate::error::{CliError, EXIT_INCOMPLETE, chain};
+use crate::logging::LogFilter;
 use crate::{files, logging, trust};
 use engine::{Engine, EngineSettings};
 use gateway::fleet::{ChangeError, DeploymentPlan, Fleet, FleetPlan};
@@ -31,26 +32,31 @@ pub(crate) fn run(args: &Serve) -> Result<ExitCode, CliError> {
     }
     let config = Config::load(args, environment())?;
     let log = logging::start(&config.log.filter, config.log.json)?;
+    serve(&config, log)
+}
+
+/// Serves until it is told to stop.
+pub(super) fn serve(config: &Config, log: LogFilter) -> Result<ExitCode, CliError> {
     let runtime = Runtime::new()
         .map_err(|source| internal("start the threads that answer requests", source))?;
 
-    let compiler = Some(super::compile::compiler(&config)?);
+    let compiler = Some(super::compile::compiler(config)?);
     let settings = EngineSettings { compiler, ..config.engine.clone() };
     let engine = Engine::new(settings).map_err(|e| internal("start the engine", e))?;
-    let plan = plan(&config)?;
+    let plan = plan(config)?;
     let outbox = Outbox::open(&config.outbox_dir, config.outbox.clone()).map_err(outbox_fault)?;
     let spooler = Spooler::start(&outbox, &config.channels)?;
     name_idle_channels(&outbox);
     let gateway =
         Gateway::new(plan, engine, Some(outbox.clone()), spooler.probe(), config.gateway.clone())
-            .map_err(|error| gateway_fault(&config, error))?;
+            .map_err(|error| gateway_fault(config, error))?;
 
     let drained = runtime.block_on(async {
         let listener = bind(&config.listen).await?;
-        let operators = operators::bind(&config).await?;
-        announce(&listener, &gateway.fleet(), &config)?;
+        let operators = operators::bind(config).await?;
+        announce(&listener, &gateway.fleet(), config)?;
         Ok::<DrainReport, CliError>(
-            serve_all(&config, gateway, listener, operators, log, stop()?).await,
+            serve_all(config, gateway, listener, operators, log, stop()?).await,
         )
     })?;
     runtime.shutdown_background();
@@ -202,7 +208,7 @@ fn channel_names(config: &Config) -> String {
 }
 
 /// An address that can be called: 0.0.0.0 is none.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut reachable = address;
     if address.ip().is_unspecified() {
         reachable.set_ip(match address {

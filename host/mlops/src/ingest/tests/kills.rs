@@ -29,8 +29,7 @@ fn outcomes(call: u64) -> Vec<String> {
 async fn the_writer_that_is_killed() {
     let Ok(address) = std::env::var(ADDRESS) else { return };
     let store = Store::open(&address).await.unwrap();
-    let settings = Settings { fold_items: 16, cached_rollups: 4, ..Settings::default() };
-    let ingest = Ingest::start(store, settings).await.unwrap();
+    let ingest = Ingest::start(store, small()).await.unwrap();
     let plan = Arc::new(regression());
     for call in 0.. {
         let (rows, actuals) = (data(&records(call)), data(&outcomes(call)));
@@ -103,3 +102,80 @@ async fn postgres_loses_nothing() {
         check(database).await;
     }
 }
+
+on_both!(a_call_that_the_database_did_not_take_is_not_half_there, async |world: World| {
+    world.inputs(&[row("a", "1", 1.0, 0)]).await;
+    let rename = async |from: &str, to: &str| {
+        let statement = format!("ALTER TABLE {from} RENAME TO {to}");
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(world.store.pool()).await.unwrap();
+    };
+    rename("blocks", "hidden").await;
+    let entries = [row("b", "2", 1.0, 0), row("c", "3", 1.0, 1)];
+    let failed = world.ingest.prediction_inputs(&world.plan, data(&entries)).await;
+    assert!(matches!(failed, Err(IngestError::Unavailable)), "{failed:?}");
+    assert_eq!(world.total().await.rows, 1);
+    rename("hidden", "blocks").await;
+    assert_eq!(taken(&world.inputs(&entries).await), (2, 0, 0));
+    assert_eq!(taken(&world.inputs(&entries).await), (0, 2, 0));
+    assert_eq!((world.total().await.rows, world.rollups().await.len()), (3, 2));
+    // A server whose database is gone still ends.
+    rename("blocks", "hidden").await;
+    let failed = world.ingest.prediction_inputs(&world.plan, data(&[row("d", "4", 1.0, 0)])).await;
+    assert!(matches!(failed, Err(IngestError::Unavailable)));
+    world.ingest.close().await;
+});
+
+on_both!(one_call_that_is_never_taken_holds_up_no_other, async |world: World| {
+    // A trigger stands for whatever a database may not like.
+    let [forbid, raise] = match world.store.kind() {
+        crate::store::Kind::Sqlite => [
+            "CREATE TRIGGER no BEFORE INSERT ON batches BEGIN SELECT RAISE(ABORT, 'no'); END",
+            "SELECT 1",
+        ],
+        crate::store::Kind::Postgres => [
+            "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'",
+            "CREATE TRIGGER no BEFORE INSERT ON batches FOR EACH ROW EXECUTE FUNCTION no()",
+        ],
+    };
+    for statement in [forbid, raise] {
+        sqlx::query(statement).execute(world.store.pool()).await.unwrap();
+    }
+    let bad = row("bad", "1", 1.0, 0).replacen('{', "{\"batchId\":\"b\",", 1);
+    let good: Vec<String> = (0..8).map(|at| row(&at.to_string(), "2", 1.0, 0)).collect();
+    let call = |entry: &String| {
+        let (ingest, plan, body) =
+            (world.ingest.clone(), Arc::clone(&world.plan), data(std::slice::from_ref(entry)));
+        tokio::spawn(async move { ingest.prediction_inputs(&plan, body).await })
+    };
+    // So many at once that some of them wait for the same transaction.
+    let calls: Vec<_> = good[..4].iter().chain([&bad]).chain(&good[4..]).map(call).collect();
+    let mut failed = 0;
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(answer) => assert_eq!(taken(&answer), (1, 0, 0)),
+            Err(IngestError::Unavailable) => failed += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((failed, world.total().await.rows), (1, 8));
+});
+
+on_both!(what_a_database_cannot_hold_is_taken_or_refused, async |world: World| {
+    let odd = "{\"recordId\":\"r\\u0000\",\"gateway\":\"g\\u0000\",\"batchId\":\"b\\u0000\",\"modelId\":\"m\\u0000\",\"predictions\":[1]}";
+    let refused = "{\"recordId\":\"s\\u0000\",\"features\":{\"f\\u0000\":7}}";
+    assert_eq!(taken(&world.inputs(&[odd.to_owned(), refused.to_owned()]).await), (1, 0, 1));
+    let metric = Bytes::from_static(b"{\"modelId\":\"m\\u0000\",\"buckets\":[{\"value\":1}]}");
+    assert_eq!(world.ingest.custom_metrics(&world.plan, "c\0", metric).await.unwrap().accepted, 1);
+    let most = crate::ingest::work::MOST_ROWS;
+    let request = |number: u64| format!("{{\"modelId\":\"m\",\"numPredictions\":{number}}}");
+    assert_eq!(
+        taken(&world.requests(&[request(most), request(most + 1), request(u64::MAX)]).await),
+        (1, 0, 2)
+    );
+    let sum = |number: u64| {
+        format!("{{\"modelId\":\"m\",\"predictions\":{{\"count\":{number},\"sum\":1}}}}")
+    };
+    assert_eq!(taken(&world.stats(&[sum(most), sum(most + 1)]).await), (1, 0, 1));
+    let total = world.total().await;
+    assert_eq!((total.health.predictions, total.rows), (most, most + 1));
+});

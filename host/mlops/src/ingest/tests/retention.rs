@@ -24,6 +24,9 @@ on_both!(what_is_too_old_is_deleted, async |mut world: World| {
     assert_eq!(world.total().await.accuracy.rows(), 1);
     world.restart().await;
     world.actuals(&[actual("y", "1", 3.0, "")]).await;
+    // Not even when a late record brought the hour back.
+    world.inputs(&[row("late", "4", 1.0, 0)]).await;
+    world.actuals(&[actual("x", "1", 4.0, ""), actual("x", "4", 4.0, "")]).await;
     assert_eq!(world.total().await.accuracy.rows(), 1);
     // Folds go with their newest item, and the repeats with them.
     assert!(world.folds().await > 0);
@@ -40,6 +43,27 @@ on_both!(what_is_too_old_is_deleted, async |mut world: World| {
         .unwrap();
     assert_eq!(left, 0);
     assert_eq!(taken(&world.inputs(&[row("b", "2", 1.0, 24)]).await), (1, 0, 0));
+});
+
+on_both!(what_a_fold_left_behind_is_swept_away, async |mut world: World| {
+    world.inputs(&[row("a", "1", 1.0, 0)]).await;
+    world.fold().await;
+    // A fold that was not done, with all that another one has; and shards of one whose row was deleted first.
+    let folds = world.folds().await;
+    for statement in [
+        "INSERT INTO folds SELECT 1000, 0, bits, newest_us, records, predictions, actuals FROM folds WHERE id = 0",
+        "INSERT INTO pending SELECT 1000, shard, body FROM pending WHERE fold = 0",
+        "INSERT INTO pending SELECT 1001, shard, body FROM pending WHERE fold = 0",
+    ] {
+        sqlx::query(statement).execute(world.store.pool()).await.unwrap();
+    }
+    world.restart().await;
+    let left = "SELECT COUNT(*) FROM pending WHERE fold >= 1000";
+    let left: i64 = sqlx::query_scalar(left).fetch_one(world.store.pool()).await.unwrap();
+    assert_eq!((left, world.folds().await), (0, folds));
+    // Were it still there, the row would meet its actual twice.
+    world.actuals(&[actual("b", "1", 2.0, "")]).await;
+    assert_eq!(world.total().await.accuracy.rows(), 1);
 });
 
 #[tokio::test]

@@ -1,67 +1,18 @@
 //! Adding a call to what is in memory, and noting what must be stored for it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sqlx::AnyConnection;
 
-use super::folding::Step;
 use super::found::Found;
 use super::memory::{Cell, Memory};
+use super::writes::{Batch, Writes, note_refusals, storable};
 use super::{Taken, WriteError};
 use crate::ingest::answer::{Accepted, RefusedEntry};
 use crate::ingest::target::outcome;
-use crate::ingest::work::{Entry, NO_KEY, PREDICTIONS, Records, Rows, Skew, What, Work};
+use crate::ingest::work::{Entry, NO_KEY, PREDICTIONS, Records, Rows, What, Work};
 use crate::rollup::{HOUR_US, Rollup};
 use crate::store::pending::item::{self, Known, Values, Waiting};
-
-/// What a commit stores.
-#[derive(Debug, Default)]
-pub(super) struct Writes {
-    pub(super) rollups: Vec<(Cell, Vec<u8>)>,
-    /// Items to remember.
-    pub(super) block: Vec<u8>,
-    pub(super) block_id: i64,
-    pub(super) taken_us: i64,
-    /// New groups: number, deployment, key.
-    pub(super) groups: Vec<(u32, String, String)>,
-    pub(super) refusals: BTreeMap<[String; 4], Refusals>,
-    pub(super) skews: BTreeMap<[String; 2], Skews>,
-    pub(super) batches: BTreeMap<[String; 2], Batch>,
-    /// Deployments whose rows of the hour are counted.
-    pub(super) limits: BTreeMap<String, (u32, u64)>,
-    /// Deployment, metric, model, time, value.
-    pub(super) metrics: Vec<(String, String, String, i64, f64)>,
-    pub(super) fold: Option<Step>,
-}
-
-/// Entries that were not taken for one reason.
-#[derive(Debug, Default)]
-pub(super) struct Refusals {
-    pub(super) entries: i64,
-    pub(super) last_record: String,
-    pub(super) last_us: i64,
-}
-
-/// Entries with a wrong time.
-#[derive(Debug, Default)]
-pub(super) struct Skews {
-    pub(super) entries: i64,
-    pub(super) unreadable: i64,
-    pub(super) ahead_us: i64,
-    pub(super) behind_us: i64,
-    pub(super) last_us: i64,
-}
-
-/// What a batch came to.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) requests: i64,
-    pub(super) predictions: i64,
-    pub(super) rows: i64,
-    pub(super) first_us: i64,
-    pub(super) last_us: i64,
-}
 
 /// What an entry's records say.
 enum Seen {
@@ -111,7 +62,7 @@ impl Memory {
                 }
                 What::Metric { metric, model, values } => {
                     writes.metrics.extend(values.iter().map(|(at, value)| {
-                        (taken.deployment.clone(), metric.clone(), model.clone(), *at, *value)
+                        (taken.deployment.clone(), storable(metric), storable(model), *at, *value)
                     }));
                 }
                 _other => {
@@ -194,7 +145,7 @@ impl Memory {
         if let Some(skew) = skew {
             let gateway =
                 work.groups.get(entry.group as usize).and_then(|seed| seed.key.gateway.clone());
-            let key = [taken.deployment.clone(), gateway.unwrap_or_default()];
+            let key = [taken.deployment.clone(), storable(&gateway.unwrap_or_default())];
             writes.skews.entry(key).or_default().note(skew, work.received_us);
         }
         let left = self.left(&taken.deployment, work, &entry.what, writes);
@@ -251,7 +202,7 @@ impl Memory {
             What::Actual { .. } | What::Metric { .. } => {}
         }
         if let Some(id) = &entry.batch {
-            let key = [taken.deployment.clone(), id.to_string()];
+            let key = [taken.deployment.clone(), storable(id)];
             writes.batches.entry(key).and_modify(|there| there.add(&batch)).or_insert(batch);
         }
     }
@@ -352,8 +303,9 @@ impl Memory {
 
 /// Counts the first rows of an entry; the others are beyond the limit.
 fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
-    rollup.usage.rows += rows.rows as u64;
-    rollup.usage.rate_limited += (rows.rows - counted) as u64;
+    rollup.usage.rows = rollup.usage.rows.saturating_add(rows.rows as u64);
+    rollup.usage.rate_limited =
+        rollup.usage.rate_limited.saturating_add((rows.rows - counted) as u64);
     let without_id = match rows.keys {
         Some(first) => {
             work.keys[first..first + counted].iter().filter(|key| **key == NO_KEY).count()
@@ -365,7 +317,7 @@ fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
         rollup.rows_untracked += counted as u64;
         return;
     }
-    rollup.rows += counted as u64;
+    rollup.rows = rollup.rows.saturating_add(counted as u64);
     for column in &work.columns[rows.columns.0..rows.columns.1] {
         let places = &work.places[column.start as usize..column.start as usize + counted];
         let tally = match column.place {
@@ -380,57 +332,7 @@ fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
         let values = work.values[rows.values..].chunks_exact(rows.width).take(counted);
         for value in values.filter_map(|row| row.last()).filter(|value| value.is_finite()) {
             rollup.prediction_sum.add(*value);
-            rollup.prediction_count += 1;
+            rollup.prediction_count = rollup.prediction_count.saturating_add(1);
         }
     }
-}
-
-impl Skews {
-    fn note(&mut self, skew: Skew, received_us: i64) {
-        self.entries += 1;
-        self.last_us = self.last_us.max(received_us);
-        match skew {
-            Skew::Unreadable => self.unreadable += 1,
-            Skew::By(us) if us > 0 => self.ahead_us = self.ahead_us.max(us),
-            Skew::By(us) => self.behind_us = self.behind_us.max(us.saturating_neg()),
-        }
-    }
-}
-
-impl Batch {
-    fn add(&mut self, other: &Self) {
-        self.requests += other.requests;
-        self.predictions = self.predictions.saturating_add(other.predictions);
-        self.rows = self.rows.saturating_add(other.rows);
-        self.first_us = self.first_us.min(other.first_us);
-        self.last_us = self.last_us.max(other.last_us);
-    }
-}
-
-/// Counts what was refused, by reason: places and numbers are no reasons of their own.
-fn note_refusals(taken: &Taken, answer: &Accepted, writes: &mut Writes) {
-    for refused in &answer.refused {
-        let kind = taken.work.call.name().to_owned();
-        let field = without_numbers(&refused.field);
-        let key = [taken.deployment.clone(), kind, field, without_numbers(&refused.reason)];
-        let noted = writes.refusals.entry(key).or_default();
-        noted.entries += 1;
-        noted.last_us = taken.work.received_us;
-        if let Some(id) = &refused.record_id {
-            id.clone_into(&mut noted.last_record);
-        }
-    }
-}
-
-/// A text with every number as `#`.
-pub(super) fn without_numbers(text: &str) -> String {
-    let mut short = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '0'..='9' if short.ends_with('#') => {}
-            '0'..='9' => short.push('#'),
-            other => short.push(other),
-        }
-    }
-    short
 }

@@ -2,8 +2,8 @@
 
 use sqlx::{AnyConnection, Connection as _};
 
-use super::apply::Writes;
 use super::folding::Step;
+use super::writes::Writes;
 
 /// Stores what some calls came to.
 pub(super) async fn commit(db: &mut AnyConnection, writes: &Writes) -> Result<(), sqlx::Error> {

@@ -2,11 +2,8 @@
 
 use tokio::task::JoinHandle;
 
-use super::apply::Writes;
+use super::writes::Writes;
 use crate::store::pending::fold::{Fold, Sorted};
-
-/// Shards stored with one commit: a quarter of a thousand is some two megabytes.
-const SHARDS_A_COMMIT: usize = 128;
 
 /// How far the fold of the frozen items is.
 #[derive(Debug, Default)]
@@ -66,9 +63,9 @@ impl Folding {
     }
 
     /// Adds the next shards to a commit.
-    pub(super) fn next_shards(&self, writes: &mut Writes) {
+    pub(super) fn next_shards(&self, shards_a_commit: usize, writes: &mut Writes) {
         let Self::Storing(fold, sorted, stored) = self else { return };
-        let next = (stored + SHARDS_A_COMMIT).min(sorted.shards.len());
+        let next = (stored + shards_a_commit.max(1)).min(sorted.shards.len());
         let shards = sorted.shards.iter().enumerate().take(next).skip(*stored);
         let shards = shards.filter(|(_, bytes)| !bytes.is_empty());
         let start = (*stored == 0).then(|| Start {

@@ -7,8 +7,8 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::super::Settings;
 use super::WriteError;
-use super::apply::Writes;
 use super::folding::Folding;
+use super::writes::Writes;
 use crate::rollup::{GroupKey, Rollup, Shape};
 use crate::store::Cache;
 use crate::store::pending::filter::Filter;
@@ -188,13 +188,14 @@ impl Memory {
     }
 
     /// Makes the newest items ones that are being folded.
-    pub(super) fn freeze(&mut self) {
+    pub(super) fn freeze(&mut self, shard_items: usize) {
         let frozen = Arc::new(std::mem::take(&mut self.open));
         self.open.last_block = frozen.last_block;
         let id = self.next_fold;
         self.next_fold += 1;
         let items = Arc::clone(&frozen);
-        self.folding = Folding::Sorting(id, tokio::task::spawn_blocking(move || items.sorted()));
+        self.folding =
+            Folding::Sorting(id, tokio::task::spawn_blocking(move || items.sorted(shard_items)));
         self.frozen = Some(frozen);
     }
 }

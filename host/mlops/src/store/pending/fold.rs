@@ -2,9 +2,6 @@
 
 use super::filter::Filter;
 
-/// About as many items as a shard has: some 8 KB, half a page of the database.
-pub(crate) const SHARD_ITEMS: usize = 256;
-
 /// A fold before it is stored.
 #[derive(Debug)]
 pub(crate) struct Sorted {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::ByKey;
 use super::filter::Filter;
-use super::fold::{SHARD_ITEMS, Sorted};
+use super::fold::Sorted;
 use super::item::{self, Item, Known, Waiting};
 
 /// The end of a chain.
@@ -95,13 +95,13 @@ impl Open {
         }
     }
 
-    /// All of it in the order of the keys, for a fold. Takes a moment: not for the writer's own thread.
-    pub(crate) fn sorted(&self) -> Sorted {
+    /// All of it in the order of the keys, for a fold with about so many in a shard. Takes a moment: not for the writer's own thread.
+    pub(crate) fn sorted(&self, shard_items: usize) -> Sorted {
         let mut records: Vec<u128> = self.records.iter().copied().collect();
         records.sort_unstable();
         let mut slots: Vec<(u128, Slot)> = self.slots.iter().map(|(key, at)| (*key, *at)).collect();
         slots.sort_unstable_by_key(|(key, _)| *key);
-        let shards = (self.len() / SHARD_ITEMS).max(1).next_power_of_two();
+        let shards = (self.len() / shard_items.max(1)).max(1).next_power_of_two();
         let mut sorted = Sorted {
             shards: Vec::with_capacity(shards),
             bits: shards.trailing_zeros(),

@@ -40,7 +40,7 @@ fn a_fold_has_every_item_in_the_shard_of_its_key() {
             _ => open.set_actual(key, Known { at_us: 1, value: f64::from(number) }),
         }
     }
-    let sorted = open.sorted();
+    let sorted = open.sorted(256);
     assert_eq!(sorted.shards.len(), 16);
     let mut read = Open::default();
     for (shard, bytes) in sorted.shards.iter().enumerate() {
@@ -57,7 +57,7 @@ fn a_fold_has_every_item_in_the_shard_of_its_key() {
         }
     }
     assert_eq!(read.len(), open.len());
-    assert_eq!(read.sorted().shards, sorted.shards);
+    assert_eq!(read.sorted(256).shards, sorted.shards);
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub(crate) fn run(view: &View) -> Result<ExitCode, CliError> {
         View::Status(args) => status::run(args),
         View::Drift(args) => drift::run(args),
         View::Accuracy(args) => accuracy::run(args),
+        View::Backup(args) => super::serve::backup(args),
     }
 }
 

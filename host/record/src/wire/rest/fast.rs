@@ -117,6 +117,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Columns<'a> {
     }
 }
 
+/// Whether a list may have a value that begins with a byte.
+type Takes = fn(u8) -> bool;
+
 /// None when the message is for the tolerant reader.
 pub(super) fn carry(bytes: &[u8], limits: &CarryLimits) -> Option<Carried> {
     let Envelope { header, data } = serde_json::from_slice(bytes).ok()?;
@@ -218,7 +221,7 @@ fn rows(data: &str, limits: &CarryLimits, left_out: &mut usize) -> Option<(Kind,
         json.push(b']');
     }
     let is_text = |byte| byte == b'"';
-    let lists: [(&str, Option<&RawValue>, fn(u8) -> bool); 2] = [
+    let lists: [(&str, Option<&RawValue>, Takes); 2] = [
         ("predictions", rows.predictions, |byte| is_number(byte) || matches!(byte, b'n' | b'"')),
         ("associationIds", rows.association_ids, |byte| matches!(byte, b'n' | b'"')),
     ];

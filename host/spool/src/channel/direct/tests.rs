@@ -251,9 +251,13 @@ fn many_records_go_in_few_calls() {
         "predictions": [2.5],
         "associationIds": ["1-0"],
     });
+    // Beside the library's fields an entry says where it comes from.
     let mut entry = call.body["data"][0].clone();
-    let id = entry.as_object_mut().unwrap().remove("recordId").unwrap();
-    assert!(id.as_str().unwrap().parse::<Uuid>().is_ok(), "{id}");
+    let mut ours = |key: &str| entry.as_object_mut().unwrap().remove(key);
+    assert!(ours("recordId").is_some_and(|id| id.as_str().unwrap().parse::<Uuid>().is_ok()));
+    assert!(
+        ours("modelDigest").is_some_and(|digest| digest.as_str().unwrap().starts_with("sha256:"))
+    );
     assert_eq!(entry, expected);
     let requests = calls.iter().find(|call| call.path.contains("predictionRequests")).unwrap();
     assert_eq!(requests.path, "/api/v2/deployments/d1/predictionRequests/fromJSON/");

@@ -1,0 +1,317 @@
+//! Starting, listening, stopping.
+//!
+//! # Constraints
+//!
+//! - What was answered is stored: at the end, open requests finish first, then the writer, then the database.
+//! - A client can hold no more than one connection's worth: headers, requests and answers have their times, and there
+//!   are no more connections than the settings say; further ones wait in the kernel's queue.
+//!
+//! # Failure
+//!
+//! A failed accept is tried again. What is too old and cannot be deleted is tried again in the next round.
+
+mod auth;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::http::header::{CONNECTION, HOST, LOCATION};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_io_timeout::TimeoutStream;
+
+use self::auth::require;
+use crate::api::{self, App, Limits, Needs};
+use crate::ingest::{Ingest, StartError};
+use crate::registry::Registry;
+use crate::settings::Settings;
+use crate::store::{Retention, Store, StoreError};
+use crate::tokens::{Role, Tokens, TokensError};
+
+/// By which scheme the client has called a proxy.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// Pause after a failed accept: the system is short of file handles or memory.
+const BACK_OFF: Duration = Duration::from_millis(200);
+/// What is buffered of a connection's input.
+const READ_BUFFER_BYTES: usize = 256 << 10;
+
+/// The server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// There is no folder for its data.
+    #[error("make the folder {}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is stored cannot be taken up.
+    #[error(transparent)]
+    Ingest(#[from] StartError),
+    /// The address is taken, or is none.
+    #[error("listen on {address}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    tokens: Arc<Tokens>,
+    store: Store,
+    registry: Registry,
+    ingest: Ingest,
+    stop: watch::Sender<Option<Duration>>,
+    serving: JoinHandle<usize>,
+    retaining: JoinHandle<()>,
+}
+
+impl Server {
+    /// Opens everything and answers from then on. Needs a runtime.
+    ///
+    /// # Errors
+    ///
+    /// When something that it needs cannot be had; nothing runs then.
+    pub async fn start(settings: Settings) -> Result<Self, ServerError> {
+        let folder = |source| ServerError::Folder { path: settings.data.clone(), source };
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&settings.data).map_err(folder)?;
+        let tokens = Arc::new(Tokens::open(&settings.data)?);
+        let listen = |source| ServerError::Listen { address: settings.listen.clone(), source };
+        // Taken before the database, so that a port in use leaves that alone.
+        let listener = TcpListener::bind(&settings.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let store = Store::open(&settings.address()).await?;
+        let ingest = Ingest::start(store.clone(), settings.ingest).await?;
+        let registry = match Registry::open(store.clone()).await {
+            Ok(registry) => registry,
+            Err(error) => {
+                ingest.close().await;
+                return Err(error.into());
+            }
+        };
+        let settings = Arc::new(settings);
+        let app =
+            App { registry: registry.clone(), ingest: ingest.clone(), limits: limits(&settings) };
+        let guard = |needs, router: Router<_>| {
+            router.route_layer(require(Arc::clone(&tokens), role(needs)))
+        };
+        let router = api::router(app, guard).route("/healthz", get(healthy));
+        let (stop, stopped) = watch::channel(None);
+        let retain = retain(ingest.clone(), settings.retention, settings.retention_interval);
+        Ok(Self {
+            address,
+            tokens,
+            store,
+            registry,
+            ingest,
+            stop,
+            serving: tokio::spawn(serve(listener, router, settings, stopped)),
+            retaining: tokio::spawn(retain),
+        })
+    }
+
+    /// Where it listens; the port is the real one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its packages and deployments.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Who may come.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Takes no more connections, lets open requests end within `grace`, stores what was taken and closes the database.
+    /// Gives how many connections were cut off.
+    pub async fn stop(self, grace: Duration) -> usize {
+        self.retaining.abort();
+        self.stop.send_replace(Some(grace));
+        let cut = self.serving.await.unwrap_or(0);
+        self.ingest.close().await;
+        self.store.pool().close().await;
+        cut
+    }
+}
+
+/// Deletes what is too old, at the start and in every interval.
+async fn retain(ingest: Ingest, keep: Retention, interval: Duration) {
+    loop {
+        let now_us = jiff::Timestamp::now().as_microsecond();
+        if let Err(error) = ingest.retain(now_us, keep).await {
+            tracing::warn!(%error, "What is too old is not deleted yet");
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    settings: Arc<Settings>,
+    mut stopped: watch::Receiver<Option<Duration>>,
+) -> usize {
+    let places = Arc::new(Semaphore::new(settings.connections));
+    let graceful = GracefulShutdown::new();
+    let mut tasks = JoinSet::new();
+    let grace = loop {
+        let accepted = tokio::select! {
+            biased;
+            // The sender is only dropped with a server that nobody stopped.
+            told = stopped.changed() => break told.ok().and(*stopped.borrow()).unwrap_or_default(),
+            accepted = accept(&listener, &places) => accepted,
+        };
+        while tasks.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, place)) => {
+                let (router, settings) = (router.clone(), Arc::clone(&settings));
+                tasks.spawn(connection(router, settings, stream, place, graceful.watcher()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Connection was not accepted");
+                tokio::select! {
+                    _told = stopped.changed() => break (*stopped.borrow()).unwrap_or_default(),
+                    () = tokio::time::sleep(BACK_OFF) => {}
+                }
+            }
+        }
+    };
+    drop(listener);
+    let finish = async {
+        graceful.shutdown().await;
+        while tasks.join_next().await.is_some() {}
+    };
+    if tokio::time::timeout(grace, finish).await.is_err() {
+        return tasks.len();
+    }
+    0
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}
+
+async fn connection(
+    router: Router,
+    settings: Arc<Settings>,
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+    graceful: Watcher,
+) {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_stall_time));
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(settings.header_time)
+        .max_header_size(settings.header_bytes_max)
+        .max_buf_size(READ_BUFFER_BYTES.max(2 * settings.header_bytes_max));
+    let service = TowerToHyperService::new(router);
+    let time = settings.request_time;
+    let service = service_fn(|request: Request<Incoming>| {
+        let origin = origin(request.headers());
+        let answer = service.call(request);
+        async move {
+            let Ok(answer) = tokio::time::timeout(time, answer).await else {
+                return Ok::<_, Infallible>(too_slow(time));
+            };
+            answer.map(|answer| absolute(answer, origin.as_deref()))
+        }
+    });
+    let io = TokioIo::new(Box::pin(stream));
+    if let Err(error) = graceful.watch(http.serve_connection(io, service)).await {
+        tracing::debug!(%error, "Connection broke");
+    }
+}
+
+/// What the server answers when it is asked whether it lives. Nothing is behind it that could be secret.
+async fn healthy() -> Json<serde_json::Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+fn limits(settings: &Settings) -> Limits {
+    Limits {
+        body_bytes: settings.body_bytes_max,
+        package_bytes: settings.package_bytes_max,
+        auto_register: settings.auto_register,
+        ..Limits::default()
+    }
+}
+
+fn role(needs: Needs) -> Role {
+    match needs {
+        Needs::Read => Role::Read,
+        Needs::Report => Role::Report,
+        Needs::Admin => Role::Admin,
+    }
+}
+
+/// How the client calls this server; a proxy before it says whether that is by TLS.
+fn origin(headers: &HeaderMap) -> Option<String> {
+    let host: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
+    let secure = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
+    Some(format!("{}://{host}", if secure { "https" } else { "http" }))
+}
+
+/// Clients of the service follow a location as it is, without their own address before it.
+fn absolute(mut answer: Response, origin: Option<&str>) -> Response {
+    let path = answer.headers().get(LOCATION).and_then(|path| path.to_str().ok());
+    if let (Some(origin), Some(path)) = (origin, path.filter(|path| path.starts_with('/')))
+        && let Ok(location) = HeaderValue::from_str(&format!("{origin}{path}"))
+    {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    answer
+}
+
+fn too_slow(time: Duration) -> Response {
+    let message = format!("the request took longer than {} s; send less in one", time.as_secs());
+    let body = Json(json!({ "message": message }));
+    let mut answer = (StatusCode::REQUEST_TIMEOUT, body).into_response();
+    // What is left of the request would be taken for another.
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+#[cfg(test)]
+mod tests;
