@@ -254,11 +254,11 @@ mod tests {
         let served: BTreeSet<_> = routes.iter().map(|route| route.1).chain(uploads).collect();
         assert_eq!(told, served);
         for path in told {
-            // A method that nothing takes is told which ones are.
+            // A method that nothing takes is told which ones are, whoever asks.
             let real = path.replace('{', "").replace('}', "");
             let answer = call(&server, "TRACE", &format!("/api/v2/{real}/")).await;
-            assert!(answer.starts_with("HTTP/1.1 405"), "{path}: {answer}");
-            let allow = answer.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
+            let allow = answer.lines().find_map(|line| line.strip_prefix("allow: "));
+            let allow = allow.unwrap_or_else(|| panic!("nothing is at {path}: {answer}"));
             let allowed: BTreeSet<_> =
                 allow.split(',').filter(|it| *it != "HEAD").map(str::to_lowercase).collect();
             let methods: BTreeSet<_> =

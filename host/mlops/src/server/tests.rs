@@ -110,8 +110,7 @@ async fn no_more_connections_than_the_settings_say() {
     let server =
         Server::start(Settings { connections: 1, ..settings(folder.path()) }).await.unwrap();
     let first = TcpStream::connect(server.address()).await.unwrap();
-    let second = call(&server, "GET /healthz HTTP/1.1\r\nHost: a", "");
-    tokio::pin!(second);
+    let mut second = Box::pin(call(&server, "GET /healthz HTTP/1.1\r\nHost: a", ""));
     // The first one holds the only place, whatever it does with it.
     let waited = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
     assert!(waited.is_err(), "{waited:?}");
