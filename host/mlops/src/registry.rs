@@ -11,6 +11,7 @@ mod package;
 mod rows;
 mod training;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -78,8 +79,8 @@ pub enum RegistryError {
     /// A value that cannot be.
     #[error("`{field}` {reason}")]
     Invalid {
-        /// The field.
-        field: &'static str,
+        /// The field, with the way to it.
+        field: Cow<'static, str>,
         /// What is wrong, and what it must be.
         reason: String,
     },
@@ -108,8 +109,8 @@ impl RegistryError {
         Self::Missing { what, id: id.chars().take(128).collect() }
     }
 
-    fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
-        Self::Invalid { field, reason: reason.into() }
+    fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.into() }
     }
 }
 
@@ -232,3 +233,6 @@ impl Registry {
         Ok(row.try_get(0)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,6 +200,11 @@ impl Settings {
             ("health.errorsYellow", "must be from 0 to 1", share(self.health.errors_yellow)),
             ("health.errorsRed", "must be from 0 to 1", share(self.health.errors_red)),
             (
+                "health.errorsRed",
+                "must be at least errorsYellow",
+                self.health.errors_red >= self.health.errors_yellow,
+            ),
+            (
                 "featureImportance",
                 "must be from 0 to 1 for each feature",
                 self.feature_importance.values().all(|value| share(*value)),
@@ -341,11 +346,12 @@ impl Registry {
         let package = self.package(package_id)?;
         if let Some(present) = known.packages.first()
             && (present.target.kind != package.target.kind
-                || present.target.name != package.target.name)
+                || present.target.name != package.target.name
+                || present.target.class_names != package.target.class_names)
         {
             return Err(RegistryError::Conflict(format!(
-                "model package {package_id:?} predicts {:?}, not {:?} as deployment {id:?} does",
-                package.target.name, present.target.name
+                "model package {package_id:?} predicts {}, not {} as deployment {id:?} does",
+                package.target, present.target
             )));
         }
         let mut deployment = known.deployment.clone();
@@ -388,7 +394,7 @@ impl Registry {
         let mut all =
             serde_json::to_value(&deployment.settings).expect("settings have texts as keys");
         merge(&mut all, serde_json::Value::Object(patch.0));
-        let settings: Settings = serde_path(all)?;
+        let settings: Settings = read(all)?;
         settings.check()?;
         deployment.settings = settings.clone();
         sqlx::query("UPDATE deployments SET body = $2 WHERE id = $1")
@@ -425,10 +431,31 @@ impl Registry {
     }
 }
 
-/// Settings from JSON; a fault is told by serde, with the name of what is wrong.
-fn serde_path(value: serde_json::Value) -> Result<Settings, RegistryError> {
-    serde_json::from_value(value)
-        .map_err(|error| RegistryError::invalid("settings", format!("cannot be used: {error}")))
+/// Settings from JSON.
+fn read(all: serde_json::Value) -> Result<Settings, RegistryError> {
+    serde_json::from_value(all.clone()).map_err(|error| {
+        let (field, reason) = culprit(&all).unwrap_or(("settings".to_owned(), error));
+        RegistryError::invalid(field, format!("cannot be used: {reason}"))
+    })
+}
+
+/// The first field that settings cannot be read with, with the way to it. Serde does not name it; but every field has a
+/// default, so that each can be tried alone.
+fn culprit(all: &serde_json::Value) -> Option<(String, serde_json::Error)> {
+    all.as_object()?.iter().find_map(|(key, value)| {
+        let alone = |value: &serde_json::Value| {
+            let one = serde_json::json!({ key: value });
+            serde_json::from_value::<Settings>(one).err()
+        };
+        let error = alone(value)?;
+        let deeper = value.as_object().and_then(|inner| {
+            inner.iter().find_map(|(name, value)| {
+                let error = alone(&serde_json::json!({ name: value }))?;
+                Some((format!("{key}.{name}"), error))
+            })
+        });
+        Some(deeper.unwrap_or((key.clone(), error)))
+    })
 }
 
 /// Puts the keys of one object over those of another.
