@@ -9,6 +9,7 @@ mod environment;
 mod id;
 mod package;
 mod rows;
+mod settings;
 mod training;
 
 use std::borrow::Cow;
@@ -19,15 +20,14 @@ use parking_lot::RwLock;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
-pub use self::deployment::{
-    DEPLOYMENT_ID_CHARS, Deployment, NewDeployment, Reason, Replacement, Settings, SettingsPatch,
-};
+pub use self::deployment::{DEPLOYMENT_ID_CHARS, Deployment, NewDeployment, Reason, Replacement};
 pub use self::environment::{Environment, NewEnvironment, RestartRequest};
 pub use self::id::new_id;
 pub use self::package::{
     Description, ExternalPackage, Origin, Package, PackageFault, TargetDescription, TargetType,
 };
 pub use self::rows::Definition;
+pub use self::settings::{Settings, SettingsPatch};
 pub use self::training::TrainingFault;
 use crate::ingest::DeploymentPlan;
 use crate::report::Baseline;

@@ -275,10 +275,12 @@ fn manifest(bytes: &[u8]) -> Result<Manifest, PackageFault> {
                 depth += 1;
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(PackageFault::Manifest("there are two of them".to_owned()));
-                }
+            Payload::CustomSection(section)
+                if depth == 1
+                    && section.name() == MANIFEST_SECTION
+                    && found.replace(section.data()).is_some() =>
+            {
+                return Err(PackageFault::Manifest("there are two of them".to_owned()));
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::numbers::Distance;
-use crate::registry::deployment::DriftRules;
+use crate::registry::settings::DriftRules;
 
 on_both!(a_deployment_has_the_id_that_was_said_once, async |mut world: World| {
     let (package, known) = world.deployed("diabetes").await;
