@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(told, served);
         for path in told {
             // A method that nothing takes is told which ones are, whoever asks.
-            let real = path.replace('{', "").replace('}', "");
+            let real = path.replace(['{', '}'], "");
             let answer = call(&server, "TRACE", &format!("/api/v2/{real}/")).await;
             let allow = answer.lines().find_map(|line| line.strip_prefix("allow: "));
             let allow = allow.unwrap_or_else(|| panic!("nothing is at {path}: {answer}"));

@@ -19,7 +19,6 @@ const DIABETES: &[u8] = include_bytes!("../../../../models/diabetes/diabetes.csv
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
         mod $name {
-            #[allow(unused_imports, reason = "not every body needs all of them")]
             use super::*;
 
             #[tokio::test]

@@ -162,7 +162,7 @@ on_both!(an_environment_in_use_stays, async |mut world: World| {
     world.registry.deploy(place(&environment.id)).await.unwrap();
     world.restart().await;
     let all = world.registry.environments().await.unwrap();
-    assert_eq!(all, [environment.clone()]);
+    assert_eq!(all, std::slice::from_ref(&environment));
     assert_eq!(all[0].given.more["pulumi"], 1);
     let message = conflict(world.registry.remove_environment(&environment.id).await);
     assert!(message.contains("\"d\""), "{message}");
