@@ -31,9 +31,10 @@ bench: ## Measure against a bare server and Flask; writes docs/PERFORMANCE.md (a
 	@$(STEP) 'build' $(BUILD)
 	@$(STEP) 'bench' target/release/bench
 
-soak: ## Kill the gateway under load ROUNDS times (1000 by default) and look for lost records
+soak: ## Kill the gateway under load ROUNDS times (1000 by default), and gateway, broker, agent and server in turn, and look for lost records
 	@$(STEP) 'build' $(BUILD)
 	ROUNDS=$(or $(ROUNDS),1000) cargo test --release --workspace --test stories -- --nocapture killed_under_load
+	ROUNDS=$(or $(ROUNDS),50) cargo test --release --workspace --test stories -- --nocapture monitoring_kills
 
 fuzz: ## Feed the decoders anything at all, SECONDS_EACH seconds each (60 by default)
 	@$(STEP) 'fuzzing' tests/setup/fuzz.sh

@@ -208,6 +208,14 @@ impl Kafka {
                 Err(_) => None,
             }
         });
+        // The broker's controller has it; those who ask the broker learn of it a moment later.
+        wait_until("a topic that everybody sees", || {
+            let metadata = admin.inner().fetch_metadata(Some(name), ASK_TIMEOUT).ok()?;
+            let topic = metadata.topics().first().filter(|topic| topic.error().is_none())?;
+            let led = |it: &MetadataPartition| it.error().is_none() && it.leader() >= 0;
+            (topic.partitions().len() == partitions as usize && topic.partitions().iter().all(led))
+                .then_some(())
+        });
     }
 
     /// Reads a topic from its beginning until what was read is enough.

@@ -2,9 +2,11 @@
 //!
 //! # Operation
 //!
-//!     channel ─► reader: carry ─► lane of (deployment, type, flags) ─► poster: call ─► server
-//!                  ▲                └─► disk, when the server holds this lane up         │
-//!                  └──────────────── acknowledge ◄───── done: taken, or a dead letter ◄──┘
+//! ```text
+//! channel ─► reader: carry ─► lane of (deployment, type, flags) ─► poster: call ─► server
+//!              ▲                └─► disk, when the server holds this lane up         │
+//!              └──────────────── acknowledge ◄───── done: taken, or a dead letter ◄──┘
+//! ```
 //!
 //! One thread reads each channel ([`config::ChannelConfig`]); as many posters as `httpConcurrentRequest` make calls. What is
 //! acknowledged to a channel, the server has taken, or it lies on the disk: as a dead letter with its reason, or parked

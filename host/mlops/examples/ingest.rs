@@ -3,14 +3,19 @@
 //!
 //! `cargo run --release -p mlops --example ingest -- [rows] [address]`, 1,000,000 rows into a file by default.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use mlops::ingest::{DeploymentPlan, Ingest, PackagePlan, Settings};
-use mlops::numbers::Bins;
 use mlops::numbers::accuracy::Target;
+use mlops::numbers::{Bins, Tally};
+use mlops::report::{
+    AccuracyReport, Baseline, BucketSize, Column, DriftReport, DriftSettings, HealthReport,
+    HealthSettings, Moment, Part, Window,
+};
 use mlops::store::Store;
 
 const FEATURES: usize = 10;
@@ -102,6 +107,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .map(|at| (format!("f{at}"), Bins::Numeric { min: 0.0, max: 1000.0 }))
         .collect();
     let bins = Some(Bins::Numeric { min: 0.0, max: 300.0 });
+    let column = |name: &str, max: f64| {
+        let bins = Bins::Numeric { min: 0.0, max };
+        let tally = Tally(vec![10; bins.places()]);
+        Column { name: name.to_owned(), bins, tally, importance: 1.0 }
+    };
+    let baseline = Baseline {
+        plan: 1,
+        features: (0..FEATURES).map(|at| column(&format!("f{at}"), 1000.0)).collect(),
+        predictions: Some(column("y", 300.0)),
+        metrics: BTreeMap::new(),
+    };
     let package = PackagePlan::new(1, "m", None, features, bins);
     let plan = Arc::new(DeploymentPlan::new("d", Target::Regression, vec![package]));
     let ingest = Ingest::start(store.clone(), Settings::default()).await?;
@@ -158,6 +174,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 read.len()
             );
         }
+        let read = store.rollups("d", rows.start_us, now).await?;
+        let parts: Vec<Part<'_>> = read
+            .iter()
+            .map(|(group, hour_us, rollup)| Part { group, hour_us: *hour_us, rollup })
+            .collect();
+        let window = Window { start: Moment(rows.start_us), end: Moment(now) };
+        let (size, target) = (BucketSize::Hour, Target::Regression);
+        let started = Instant::now();
+        let health = HealthReport::of(&parts, window, size, &HealthSettings::default());
+        let drift =
+            DriftReport::of(&parts, window, None, size, Some(&baseline), &DriftSettings::default());
+        let accuracy = AccuracyReport::of(&parts, |_| true, window, size, &target, Some(&baseline));
+        println!(
+            "{stored:>9} rows stored: {:>9.1} ms for health, drift and accuracy of {} requests, {} rows, {} outcomes",
+            started.elapsed().as_secs_f64() * 1e3,
+            health.totals.requests,
+            drift.rows,
+            accuracy.rows
+        );
         goal *= 10;
     }
     ingest.close().await;

@@ -9,6 +9,7 @@ mod environments;
 mod fault;
 mod ingest;
 mod jobs;
+mod openapi;
 mod packages;
 mod reports;
 mod shape;
@@ -86,6 +87,7 @@ pub fn router(app: App, guard: impl Fn(Needs, Router<Arc<App>>) -> Router<Arc<Ap
     let uploads = packages::uploads().layer(DefaultBodyLimit::max(package_bytes));
     all.layer(DefaultBodyLimit::max(body_bytes))
         .merge(guard(Needs::Admin, uploads))
+        .route("/openapi.json", get(openapi::serve))
         .fallback(unknown)
         .with_state(app)
 }

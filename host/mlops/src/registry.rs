@@ -9,8 +9,10 @@ mod environment;
 mod id;
 mod package;
 mod rows;
+mod settings;
 mod training;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,15 +20,14 @@ use parking_lot::RwLock;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
-pub use self::deployment::{
-    DEPLOYMENT_ID_CHARS, Deployment, NewDeployment, Reason, Replacement, Settings, SettingsPatch,
-};
+pub use self::deployment::{DEPLOYMENT_ID_CHARS, Deployment, NewDeployment, Reason, Replacement};
 pub use self::environment::{Environment, NewEnvironment, RestartRequest};
 pub use self::id::new_id;
 pub use self::package::{
     Description, ExternalPackage, Origin, Package, PackageFault, TargetDescription, TargetType,
 };
 pub use self::rows::Definition;
+pub use self::settings::{Settings, SettingsPatch};
 pub use self::training::TrainingFault;
 use crate::ingest::DeploymentPlan;
 use crate::report::Baseline;
@@ -78,8 +79,8 @@ pub enum RegistryError {
     /// A value that cannot be.
     #[error("`{field}` {reason}")]
     Invalid {
-        /// The field.
-        field: &'static str,
+        /// The field, with the way to it.
+        field: Cow<'static, str>,
         /// What is wrong, and what it must be.
         reason: String,
     },
@@ -108,8 +109,8 @@ impl RegistryError {
         Self::Missing { what, id: id.chars().take(128).collect() }
     }
 
-    fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
-        Self::Invalid { field, reason: reason.into() }
+    fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), reason: reason.into() }
     }
 }
 
@@ -232,3 +233,6 @@ impl Registry {
         Ok(row.try_get(0)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

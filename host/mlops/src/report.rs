@@ -140,27 +140,34 @@ impl Window {
     }
 }
 
-/// Rollups by bucket, merged.
-fn buckets<'a>(parts: impl Iterator<Item = Part<'a>>, size: BucketSize) -> BTreeMap<i64, Rollup> {
-    let mut buckets = BTreeMap::<i64, Rollup>::new();
-    for part in parts {
-        buckets
-            .entry(size.start(part.hour_us))
-            .and_modify(|sum| sum.merge(part.rollup))
-            .or_insert_with(|| part.rollup.clone());
+/// What one report takes of rollups. The whole of a rollup is many times as much.
+trait Piece: Sized {
+    /// Of one rollup.
+    fn of(rollup: &Rollup) -> Self;
+    /// Adds another one's.
+    fn add(&mut self, rollup: &Rollup);
+}
+
+/// Rollups by bucket, added up.
+fn buckets<'a, P: Piece>(
+    parts: impl Iterator<Item = Part<'a>>,
+    size: BucketSize,
+) -> BTreeMap<i64, P> {
+    by(parts.map(|part| (size.start(part.hour_us), part.rollup)))
+}
+
+/// Rollups by something, added up.
+fn by<'a, K: Ord, P: Piece>(rollups: impl Iterator<Item = (K, &'a Rollup)>) -> BTreeMap<K, P> {
+    let mut sums = BTreeMap::<K, P>::new();
+    for (key, rollup) in rollups {
+        sums.entry(key).and_modify(|sum| sum.add(rollup)).or_insert_with(|| P::of(rollup));
     }
-    buckets
+    sums
 }
 
 /// All of these rollups together; none of none.
-fn merged<'a>(rollups: impl Iterator<Item = &'a Rollup>) -> Option<Rollup> {
-    rollups.fold(None, |sum: Option<Rollup>, rollup| match sum {
-        None => Some(rollup.clone()),
-        Some(mut sum) => {
-            sum.merge(rollup);
-            Some(sum)
-        }
-    })
+fn merged<'a, P: Piece>(rollups: impl Iterator<Item = &'a Rollup>) -> Option<P> {
+    by(rollups.map(|rollup| ((), rollup))).remove(&())
 }
 
 /// A part of a whole; none of nothing.

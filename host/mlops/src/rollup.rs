@@ -45,7 +45,7 @@ pub struct Span {
 
 impl Span {
     /// The stretch that has both; none is no stretch.
-    fn join(one: &mut Option<Self>, other: Option<Self>) {
+    pub(crate) fn join(one: &mut Option<Self>, other: Option<Self>) {
         *one = match (*one, other) {
             (Some(a), Some(b)) => Some(Self {
                 first_us: a.first_us.min(b.first_us),
@@ -116,7 +116,8 @@ impl Rollup {
     }
 
     /// Adds another one. Tallies with other bins cannot be added, and are left out: merge those of one plan.
-    pub fn merge(&mut self, other: &Self) {
+    #[cfg(test)]
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.health.merge(&other.health);
         self.usage.merge(&other.usage);
         self.rows = self.rows.saturating_add(other.rows);
@@ -150,7 +151,7 @@ impl Rollup {
 }
 
 /// Adds a tally with as many places. One with fewer or more was counted with other bins for certain.
-fn merge_alike(ours: &mut Tally, theirs: &Tally) {
+pub(crate) fn merge_alike(ours: &mut Tally, theirs: &Tally) {
     if ours.0.len() == theirs.0.len() {
         ours.merge(theirs);
     }

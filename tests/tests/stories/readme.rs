@@ -86,14 +86,14 @@ fn the_files_that_it_mentions_exist() {
 /// The demo, through its own script, with a binary that is built already, up to its first answer.
 #[test]
 fn the_demo_answers_with_the_documented_number() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let free = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let [port, mlops_port] = free.map(|free| free.local_addr().unwrap().port());
     let mut demo = Command::new(root().join("tests/setup/demo.sh"));
     let output = demo
         .env("OUTPOST", tests::Outpost::path())
         .env("ONCE", "1")
         .env("PORT", port.to_string())
+        .env("MLOPS_PORT", mlops_port.to_string())
         .output()
         .unwrap();
     let out = String::from_utf8_lossy(&output.stdout);
@@ -101,4 +101,8 @@ fn the_demo_answers_with_the_documented_number() {
     let (_, rest) = out.rsplit_once("\"prediction\":").expect("the demo prints an answer");
     let number: f64 = rest[..rest.find(['}', ',']).unwrap()].parse().unwrap();
     assert!((number / documented_number() - 1.0).abs() < 1e-6, "{number}");
+    // The day before now is there to be looked at.
+    for part in ["bmi ", "RED", "median ", "requests a minute"] {
+        assert!(out.contains(part), "{part:?} in {out}");
+    }
 }

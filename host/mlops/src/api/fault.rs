@@ -65,7 +65,7 @@ impl From<RegistryError> for Fault {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
             RegistryError::Missing { .. } => StatusCode::NOT_FOUND,
-            RegistryError::Invalid { field, reason } => return Self::field(*field, reason),
+            RegistryError::Invalid { field, reason } => return Self::field(field.clone(), reason),
             RegistryError::Conflict(_) => StatusCode::CONFLICT,
             RegistryError::Package(_) | RegistryError::Training(_) => {
                 StatusCode::UNPROCESSABLE_ENTITY

@@ -1,7 +1,7 @@
 //! Model packages: native ones with their file, custom ones likewise, external ones of which only the description is
 //! here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use models::manifest::{Baseline, Manifest};
@@ -58,6 +58,16 @@ pub struct TargetDescription {
     /// The probability from which on the positive class, the last one, is predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction_threshold: Option<f64>,
+}
+
+impl std::fmt::Display for TargetDescription {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} ({:?}", self.name, self.kind)?;
+        match &self.class_names {
+            Some(classes) => write!(f, " of {classes:?})"),
+            None => write!(f, ")"),
+        }
+    }
 }
 
 /// What people say about a model.
@@ -230,16 +240,18 @@ fn check_target(target: &TargetDescription) -> Result<(), RegistryError> {
     if target.name.trim().is_empty() {
         return Err(RegistryError::invalid("target.name", "must not be empty"));
     }
-    let classes = target.class_names.as_ref().map_or(0, Vec::len);
+    let names = target.class_names.as_deref().unwrap_or_default();
+    let classes = names.len();
+    let are_different = names.iter().collect::<BTreeSet<_>>().len() == classes;
     let fits = match target.kind {
         TargetType::Regression | TargetType::TextGeneration => classes == 0,
         TargetType::Binary => classes == 2,
         TargetType::Multiclass => classes >= 2,
     };
-    if !fits {
+    if !fits || !are_different {
         return Err(RegistryError::invalid(
             "target.classNames",
-            "must have two names for Binary, two or more for Multiclass, and none otherwise",
+            "must have two different names for Binary, two or more for Multiclass, and none otherwise",
         ));
     }
     match target.prediction_threshold {
@@ -263,10 +275,12 @@ fn manifest(bytes: &[u8]) -> Result<Manifest, PackageFault> {
                 depth += 1;
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
-            Payload::CustomSection(section) if depth == 1 && section.name() == MANIFEST_SECTION => {
-                if found.replace(section.data()).is_some() {
-                    return Err(PackageFault::Manifest("there are two of them".to_owned()));
-                }
+            Payload::CustomSection(section)
+                if depth == 1
+                    && section.name() == MANIFEST_SECTION
+                    && found.replace(section.data()).is_some() =>
+            {
+                return Err(PackageFault::Manifest("there are two of them".to_owned()));
             }
             _ => {}
         }

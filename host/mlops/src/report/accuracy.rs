@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Baseline, BucketSize, Moment, Part, Window, buckets, merged, share};
-use crate::numbers::accuracy::{Method, Metric as Measured, Reason, Target};
+use super::{Baseline, BucketSize, Moment, Part, Piece, Window, buckets, by, merged, share};
+use crate::numbers::accuracy::{Method, Metric as Measured, Reason, Sums, Target};
 use crate::rollup::Rollup;
 
 /// How the trainer marks metrics of rows that the model had not seen, and of those it had.
@@ -79,6 +79,33 @@ pub struct GroupAccuracy {
     pub metrics: BTreeMap<String, Option<f64>>,
 }
 
+/// What accuracy takes of rollups.
+struct Outcomes {
+    sums: Sums,
+    rows: u64,
+    /// Rows that no outcome can be joined with.
+    unjoinable: u64,
+}
+
+impl Piece for Outcomes {
+    fn of(rollup: &Rollup) -> Self {
+        Self {
+            sums: rollup.accuracy.clone(),
+            rows: rollup.rows.saturating_add(rollup.rows_untracked),
+            unjoinable: rollup.usage.without_association_id,
+        }
+    }
+
+    fn add(&mut self, rollup: &Rollup) {
+        self.sums.merge(&rollup.accuracy);
+        self.rows = self.rows.saturating_add(rollup.rows).saturating_add(rollup.rows_untracked);
+        self.unjoinable = self.unjoinable.saturating_add(rollup.usage.without_association_id);
+    }
+}
+
+/// A model in a part: part, id, package.
+type Who<'a> = (Option<&'a str>, &'a str, Option<&'a str>);
+
 impl AccuracyReport {
     /// Of these rollups, beside what was measured in training. Totals are those of the parts that `counts` names; groups are
     /// all.
@@ -91,55 +118,47 @@ impl AccuracyReport {
         baseline: Option<&Baseline>,
     ) -> Self {
         let counted = || parts.iter().filter(|part| counts(part));
-        let sum = merged(counted().map(|part| part.rollup));
-        let rows = sum.as_ref().map_or(0, |sum| sum.accuracy.rows());
-        let joinable = sum.as_ref().map_or(0, |sum| {
-            sum.rows + sum.rows_untracked - sum.usage.without_association_id.min(sum.rows)
-        });
-        let mut groups = BTreeMap::<(Option<&str>, &str, Option<&str>), Rollup>::new();
-        for part in parts {
-            let group = part.group;
-            groups
-                .entry((group.role.as_deref(), &group.model_id, group.digest.as_deref()))
-                .and_modify(|sum| sum.merge(part.rollup))
-                .or_insert_with(|| part.rollup.clone());
-        }
-        let bucket = |(start, rollup): (i64, Rollup)| AccuracyBucket {
+        let sum = merged::<Outcomes>(counted().map(|part| part.rollup));
+        let rows = sum.as_ref().map_or(0, |sum| sum.sums.rows());
+        let joinable = sum.as_ref().map_or(0, |sum| sum.rows.saturating_sub(sum.unjoinable));
+        let bucket = |(start, outcomes): (i64, Outcomes)| AccuracyBucket {
             start: Moment(start),
-            rows: rollup.accuracy.rows(),
-            metrics: values(&rollup, target),
+            rows: outcomes.sums.rows(),
+            metrics: values(&outcomes.sums, target),
         };
-        let group =
-            |((role, model_id, digest), rollup): ((Option<&str>, &str, Option<&str>), Rollup)| {
-                GroupAccuracy {
-                    model_id: model_id.to_owned(),
-                    model_digest: digest.map(str::to_owned),
-                    role: role.unwrap_or("champion").to_owned(),
-                    rows: rollup.accuracy.rows(),
-                    metrics: values(&rollup, target),
-                }
-            };
+        let groups = by(parts.iter().map(|part| (who(part), part.rollup)));
+        let group = |((role, model_id, digest), outcomes): (Who<'_>, Outcomes)| GroupAccuracy {
+            model_id: model_id.to_owned(),
+            model_digest: digest.map(str::to_owned),
+            role: role.unwrap_or("champion").to_owned(),
+            rows: outcomes.sums.rows(),
+            metrics: values(&outcomes.sums, target),
+        };
         Self {
             window,
             rows,
             known: share(rows.min(joinable), joinable),
-            metrics: sum.as_ref().map(|sum| metrics(sum, target, baseline)).unwrap_or_default(),
+            metrics: sum
+                .as_ref()
+                .map(|sum| metrics(&sum.sums, target, baseline))
+                .unwrap_or_default(),
             buckets: buckets(counted().copied(), size).into_iter().map(bucket).collect(),
             groups: groups.into_iter().map(group).collect(),
         }
     }
 }
 
-fn values(rollup: &Rollup, target: &Target) -> BTreeMap<String, Option<f64>> {
-    let value = |measured: Measured| (key(&measured, target), measured.value);
-    rollup.accuracy.report().into_iter().map(value).collect()
+fn who<'a>(part: &Part<'a>) -> Who<'a> {
+    let group = part.group;
+    (group.role.as_deref(), &group.model_id, group.digest.as_deref())
 }
 
-fn metrics(
-    rollup: &Rollup,
-    target: &Target,
-    baseline: Option<&Baseline>,
-) -> BTreeMap<String, Metric> {
+fn values(sums: &Sums, target: &Target) -> BTreeMap<String, Option<f64>> {
+    let value = |measured: Measured| (key(&measured, target), measured.value);
+    sums.report().into_iter().map(value).collect()
+}
+
+fn metrics(sums: &Sums, target: &Target, baseline: Option<&Baseline>) -> BTreeMap<String, Metric> {
     let metric = |measured: Measured| {
         let baseline_value = baseline.and_then(|baseline| trained(baseline, &measured));
         let value = measured.value;
@@ -157,7 +176,7 @@ fn metrics(
         };
         (key(&measured, target), metric)
     };
-    rollup.accuracy.report().into_iter().map(metric).collect()
+    sums.report().into_iter().map(metric).collect()
 }
 
 /// What a metric is called: its name, with the class that it is about.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Baseline, BucketSize, Column, Moment, Part, Status, Window, buckets, merged, share};
+use super::{
+    Baseline, BucketSize, Column, Moment, Part, Piece, Status, Window, buckets, merged, share,
+};
 use crate::numbers::bins::Label;
-use crate::numbers::{Distance, Tally};
-use crate::rollup::Rollup;
+use crate::numbers::{Distance, Sum, Tally};
+use crate::rollup::{Rollup, merge_alike};
 
 /// The distance above which a column has drifted, by default.
 pub const THRESHOLD: f64 = 0.15;
@@ -114,11 +116,44 @@ pub struct DriftBucket {
     pub features: BTreeMap<String, Option<f64>>,
 }
 
+/// What drift takes of rollups with the same bins.
+struct Columns {
+    features: Vec<Tally>,
+    predicted: Option<Tally>,
+    rows: u64,
+    prediction_sum: Sum,
+    prediction_count: u64,
+}
+
+impl Piece for Columns {
+    fn of(rollup: &Rollup) -> Self {
+        Self {
+            features: rollup.features.clone(),
+            predicted: rollup.predicted.clone(),
+            rows: rollup.rows,
+            prediction_sum: rollup.prediction_sum.clone(),
+            prediction_count: rollup.prediction_count,
+        }
+    }
+
+    fn add(&mut self, rollup: &Rollup) {
+        for (ours, theirs) in self.features.iter_mut().zip(&rollup.features) {
+            merge_alike(ours, theirs);
+        }
+        if let (Some(ours), Some(theirs)) = (&mut self.predicted, &rollup.predicted) {
+            merge_alike(ours, theirs);
+        }
+        self.rows = self.rows.saturating_add(rollup.rows);
+        self.prediction_sum.merge(&rollup.prediction_sum);
+        self.prediction_count = self.prediction_count.saturating_add(rollup.prediction_count);
+    }
+}
+
 /// What a window is compared with.
 struct Reference<'a> {
     baseline: &'a Baseline,
     /// The rows of another window instead of the training data.
-    other: Option<&'a Rollup>,
+    other: Option<&'a Columns>,
 }
 
 impl Reference<'_> {
@@ -168,12 +203,10 @@ impl DriftReport {
                 part.group.plan == Some(baseline.plan) && window.has(part.hour_us)
             })
         };
-        let other = match reference {
-            None => None,
-            // A window without rows is one to compare with all the same: there is not enough data in it.
-            Some(window) => Some(merged(of(window).map(|part| part.rollup))),
-        };
-        let now = merged(of(window).map(|part| part.rollup));
+        // A window without rows is one to compare with all the same: there is not enough data in it.
+        let other: Option<Option<Columns>> =
+            reference.map(|window| merged(of(window).map(|part| part.rollup)));
+        let now = merged::<Columns>(of(window).map(|part| part.rollup));
         let (Some(now), None | Some(Some(_))) = (now, &other) else {
             report.status = Status::NotEnoughData;
             return report;
@@ -186,13 +219,17 @@ impl DriftReport {
         report.status = overall(report.features.iter().chain(&report.target));
         report.buckets = buckets(of(window).copied(), size)
             .into_iter()
-            .map(|(start, rollup)| bucket(start, &rollup, &reference, settings))
+            .map(|(start, rollup): (i64, Columns)| bucket(start, &rollup, &reference, settings))
             .collect();
         report
     }
 }
 
-fn features(now: &Rollup, reference: &Reference<'_>, settings: &DriftSettings) -> Vec<ColumnDrift> {
+fn features(
+    now: &Columns,
+    reference: &Reference<'_>,
+    settings: &DriftSettings,
+) -> Vec<ColumnDrift> {
     let column = |(at, tally): (usize, &Tally)| {
         let (column, before) = reference.feature(at)?;
         Some(drift(column, tally, before, reference, settings))
@@ -201,7 +238,7 @@ fn features(now: &Rollup, reference: &Reference<'_>, settings: &DriftSettings) -
 }
 
 fn target(
-    now: &Rollup,
+    now: &Columns,
     reference: &Reference<'_>,
     settings: &DriftSettings,
 ) -> Option<ColumnDrift> {
@@ -263,7 +300,7 @@ fn overall<'a>(columns: impl Iterator<Item = &'a ColumnDrift>) -> Status {
 
 fn bucket(
     start: i64,
-    rollup: &Rollup,
+    rollup: &Columns,
     reference: &Reference<'_>,
     settings: &DriftSettings,
 ) -> DriftBucket {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{BucketSize, Moment, Part, Status, Window, buckets, merged, share};
+use super::{BucketSize, Moment, Part, Piece, Status, Window, merged, share};
 use crate::numbers::load::{Load as Minutes, Peaks};
-use crate::rollup::{GroupKey, Rollup};
+use crate::numbers::{self, Health};
+use crate::rollup::{GroupKey, Rollup, Span};
 
 /// From what share of failed requests on a deployment is yellow and red, by default.
 pub const ERRORS_YELLOW: f64 = 0.01;
@@ -155,6 +156,44 @@ pub struct GroupHealth {
     pub clock: Clock,
 }
 
+/// What health takes of rollups.
+struct Went {
+    health: Health,
+    usage: numbers::Usage,
+    rows: u64,
+    rows_summed: u64,
+    rows_untracked: u64,
+    happened: Option<Span>,
+    received: Option<Span>,
+    skewed: u64,
+}
+
+impl Piece for Went {
+    fn of(rollup: &Rollup) -> Self {
+        Self {
+            health: rollup.health.clone(),
+            usage: rollup.usage,
+            rows: rollup.rows,
+            rows_summed: rollup.rows_summed,
+            rows_untracked: rollup.rows_untracked,
+            happened: rollup.happened,
+            received: rollup.received,
+            skewed: rollup.skewed,
+        }
+    }
+
+    fn add(&mut self, rollup: &Rollup) {
+        self.health.merge(&rollup.health);
+        self.usage.merge(&rollup.usage);
+        self.rows = self.rows.saturating_add(rollup.rows);
+        self.rows_summed = self.rows_summed.saturating_add(rollup.rows_summed);
+        self.rows_untracked = self.rows_untracked.saturating_add(rollup.rows_untracked);
+        Span::join(&mut self.happened, rollup.happened);
+        Span::join(&mut self.received, rollup.received);
+        self.skewed = self.skewed.saturating_add(rollup.skewed);
+    }
+}
+
 impl HealthReport {
     /// Of these rollups.
     pub fn of(
@@ -165,18 +204,22 @@ impl HealthReport {
     ) -> Self {
         let answered =
             || parts.iter().filter(|part| part.group.role.as_deref() != Some(CHALLENGER));
-        let sum = merged(answered().map(|part| part.rollup));
+        let sum = merged::<Went>(answered().map(|part| part.rollup));
         let totals = Totals::of(sum.as_ref(), peaks(answered()));
         let mut groups = BTreeMap::<Who<'_>, Vec<&Part<'_>>>::new();
         for part in parts {
             groups.entry(Who::of(part.group)).or_default().push(part);
         }
-        let bucket = |(start, rollup): (i64, Rollup)| {
-            let within = answered().filter(|part| size.start(part.hour_us) == start);
+        let mut pieces = BTreeMap::<i64, Vec<&Part<'_>>>::new();
+        for part in answered() {
+            pieces.entry(size.start(part.hour_us)).or_default().push(part);
+        }
+        let bucket = |(start, parts): (i64, Vec<&Part<'_>>)| {
+            let sum = merged::<Went>(parts.iter().map(|part| part.rollup));
             HealthBucket {
                 start: Moment(start),
-                totals: Totals::of(Some(&rollup), peaks(within)),
-                rows: rollup.rows,
+                totals: Totals::of(sum.as_ref(), peaks(parts.into_iter())),
+                rows: sum.map_or(0, |sum| sum.rows),
             }
         };
         Self {
@@ -185,7 +228,7 @@ impl HealthReport {
             usage: Usage::of(sum.as_ref()),
             clock: Clock::of(sum.as_ref()),
             totals,
-            buckets: buckets(answered().copied(), size).into_iter().map(bucket).collect(),
+            buckets: pieces.into_iter().map(bucket).collect(),
             groups: groups.into_iter().map(|(who, parts)| who.health(&parts)).collect(),
         }
     }
@@ -213,8 +256,8 @@ fn status(totals: &Totals, settings: &HealthSettings) -> Status {
 }
 
 impl Totals {
-    fn of(rollup: Option<&Rollup>, load: Peaks) -> Self {
-        let count = |of: fn(&Rollup) -> u64| rollup.map_or(0, of);
+    fn of(rollup: Option<&Went>, load: Peaks) -> Self {
+        let count = |of: fn(&Went) -> u64| rollup.map_or(0, of);
         let requests = count(|rollup| rollup.health.requests);
         let user_errors = count(|rollup| rollup.health.user_errors);
         let system_errors = count(|rollup| rollup.health.system_errors);
@@ -239,8 +282,8 @@ impl Totals {
 }
 
 impl Usage {
-    fn of(rollup: Option<&Rollup>) -> Self {
-        let count = |of: fn(&Rollup) -> u64| rollup.map_or(0, of);
+    fn of(rollup: Option<&Went>) -> Self {
+        let count = |of: fn(&Went) -> u64| rollup.map_or(0, of);
         Self {
             rows: count(|rollup| rollup.usage.rows),
             summed: count(|rollup| rollup.rows_summed),
@@ -252,7 +295,7 @@ impl Usage {
 }
 
 impl Clock {
-    fn of(rollup: Option<&Rollup>) -> Self {
+    fn of(rollup: Option<&Went>) -> Self {
         let happened = rollup.and_then(|rollup| rollup.happened);
         Self {
             skewed: rollup.map_or(0, |rollup| rollup.skewed),
@@ -283,7 +326,7 @@ impl<'a> Who<'a> {
     }
 
     fn health(&self, parts: &[&Part<'_>]) -> GroupHealth {
-        let sum = merged(parts.iter().map(|part| part.rollup));
+        let sum = merged::<Went>(parts.iter().map(|part| part.rollup));
         let rollup = sum.as_ref();
         GroupHealth {
             model_id: self.model_id.to_owned(),

@@ -38,13 +38,13 @@ fn check(State(need): State<Need>, mut request: Request, next: Next) -> Checked 
                 request.extensions_mut().insert(role);
                 next.run(request).await
             }
-            Err(refusal) => refusal,
+            Err(refusal) => *refusal,
         }
     })
 }
 
 impl Need {
-    fn admit(&self, headers: &HeaderMap) -> Result<Role, Response> {
+    fn admit(&self, headers: &HeaderMap) -> Result<Role, Box<Response>> {
         let role = token(headers).and_then(|token| self.tokens.role(token));
         match role {
             Some(role) if role >= self.role => Ok(role),
@@ -54,7 +54,8 @@ impl Need {
                     role.name(),
                     self.role.name()
                 );
-                Err((StatusCode::FORBIDDEN, Json(json!({ "message": message }))).into_response())
+                let body = Json(json!({ "message": message }));
+                Err(Box::new((StatusCode::FORBIDDEN, body).into_response()))
             }
             // The client looks for the words "Invalid Authorization header".
             None => {
@@ -63,7 +64,7 @@ impl Need {
                 let body = Json(json!({ "message": message }));
                 let mut answer = (StatusCode::UNAUTHORIZED, body).into_response();
                 answer.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-                Err(answer)
+                Err(Box::new(answer))
             }
         }
     }

@@ -115,7 +115,8 @@ async fn no_more_connections_than_the_settings_say() {
     let waited = tokio::time::timeout(Duration::from_millis(200), &mut second).await;
     assert!(waited.is_err(), "{waited:?}");
     drop(first);
-    assert!(second.await.starts_with("HTTP/1.1 200"));
+    assert!(second.as_mut().await.starts_with("HTTP/1.1 200"));
+    drop(second);
     server.stop(GRACE).await;
 }
 

@@ -87,7 +87,7 @@ impl ProducerContext for Counted {
     }
 }
 
-fn plain(kafka: &Kafka, topic: &str, messages: &[Vec<u8>]) -> f64 {
+pub(crate) fn plain(kafka: &Kafka, topic: &str, messages: &[Vec<u8>]) -> f64 {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka.brokers());
     for (key, value) in [

@@ -6,7 +6,8 @@
 //! (`tests/bench/flask_app.py`). One contender runs at a time; rounds are interleaved, so that a machine that slows
 //! down slows all of them; a ratio is the median of the rounds' own ratios. Inside the process, the sandbox is compared with the same tables run
 //! natively. Of the spooler: records made durable, beside a key-value store and the bare device; an outbox drained to a
-//! real Kafka, beside a plain loop around the same client; and answers while the broker is up, down or frozen.
+//! real Kafka, beside a plain loop around the same client; and answers while the broker is up, down or frozen. Of monitoring: records from a real Kafka into stored statistics, and the server's store as
+//! it fills.
 //!
 //! The figures replace the part between the markers of `docs/PERFORMANCE.md`.
 
@@ -15,6 +16,7 @@ mod contenders;
 mod drain;
 mod inside;
 mod machine;
+mod monitoring;
 mod plugins;
 mod report;
 mod spooler;
@@ -34,9 +36,14 @@ fn main() {
         "http" => report::over_http(&mut text, &over_http()),
         "plugins" => plugins::measure().report(&mut text),
         "spooler" => spooler::measure().report(&mut text),
+        "monitoring" => monitoring::measure().report(&mut text),
+        "through" => {
+            let (singles, rows) = monitoring::through();
+            monitoring::through_report(&mut text, &singles, &rows)
+        }
         "start" | "swapping" | "beside" | "hundred" => plugins::one(&part, &mut text),
         part => panic!(
-            "there is no part {part}; there are http, plugins (start, swapping, beside, hundred) and spooler"
+            "there is no part {part}; there are http, plugins (start, swapping, beside, hundred), spooler and monitoring (through)"
         ),
     };
     told.expect("a string takes everything");
@@ -60,7 +67,9 @@ fn all() {
     let inside: Vec<_> = inside::MODELS.iter().map(inside::measure).collect();
     let plugins = plugins::measure();
     let spooler = spooler::measure();
-    let text = report::text(&samples, &inside, &plugins, &spooler);
+    let monitoring = monitoring::measure();
+    let mut text = report::text(&samples, &inside, &plugins, &spooler);
+    monitoring.report(&mut text).expect("a string takes everything");
     println!("\n{text}");
     report::write(&text);
 }

@@ -19,7 +19,7 @@ fn rows(minute: i64, rows: &[(Value, Value, f64)]) -> Value {
 fn like_training(count: usize) -> Vec<(Value, Value, f64)> {
     let row = |at: usize| {
         let step = (at % 10) as f64;
-        let sex = if at / 10 % 2 == 0 { "f" } else { "m" };
+        let sex = if (at / 10).is_multiple_of(2) { "f" } else { "m" };
         (json!(step * 10.0 + 5.0), json!(sex), step + 0.5)
     };
     (0..count).map(row).collect()

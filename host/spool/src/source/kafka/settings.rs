@@ -28,13 +28,16 @@ const RETRY_OPERATOR_MS: u64 = 60_000;
 /// The first wait between attempts to reach a broker, `reconnect.backoff.ms` below.
 const RECONNECT_MIN_MS: u64 = 500;
 /// Properties that are not a matter of taste: only what was acknowledged is committed, and a typo makes no topic.
-const FIXED: [(&str, &str); 7] = [
+/// What is fetched ahead is bounded by its bytes, `buffer_kb`; a partition whose buffer was full is asked again soon, because the
+/// client's own second in between would be most of the time of a reader that catches up.
+const FIXED: [(&str, &str); 8] = [
     ("enable.auto.commit", "false"),
     ("enable.auto.offset.store", "false"),
     ("allow.auto.create.topics", "false"),
     ("enable.partition.eof", "false"),
     ("reconnect.backoff.ms", "500"),
-    ("queued.min.messages", "1000"),
+    ("queued.min.messages", "100000"),
+    ("fetch.queue.backoff.ms", "10"),
     ("check.crcs", "true"),
 ];
 
