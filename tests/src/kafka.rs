@@ -14,6 +14,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::{Offset, TopicPartitionList, error::KafkaError, types::RDKafkaErrorCode};
 use std::ffi::OsString;
 use std::net::TcpListener;
