@@ -25,7 +25,7 @@ test: ## Bring up what is missing, then formatting, lints, unit tests, stories, 
 	@SECONDS_EACH=10 $(STEP) 'fuzzing' tests/setup/fuzz.sh
 	@tests/setup/skipped.sh
 
-bench: ## Measure against a bare server and Flask; writes docs/PERFORMANCE.md (about 20 minutes)
+bench: ## Measure against a bare server and Flask; writes docs/PERFORMANCE.md (about 25 minutes)
 	@$(STEP) 'set-up' tests/setup/all.sh
 	@$(STEP) 'set-up: load generator' tests/setup/debian.sh bench
 	@$(STEP) 'build' $(BUILD)

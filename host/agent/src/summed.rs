@@ -51,11 +51,14 @@ pub(crate) struct Summed {
     pub(crate) plain: Vec<usize>,
 }
 
+/// The records of a sum: their places in the batch, and their ids.
+pub(crate) type Members = Vec<(usize, String)>;
+
 /// A sum, and what is in it.
 #[derive(Debug)]
 pub(crate) struct Group {
     /// Place and id of each record.
-    pub(crate) members: Vec<(usize, String)>,
+    pub(crate) members: Members,
     key: Key,
     time: Timestamp,
     columns: Vec<Column>,
@@ -111,7 +114,7 @@ impl Summed {
     }
 
     /// The call's body.
-    pub(crate) fn body(self) -> (Vec<u8>, Vec<Vec<(usize, String)>>) {
+    pub(crate) fn body(self) -> (Vec<u8>, Vec<Members>) {
         let mut text = b"{\"data\":[".to_vec();
         let mut members = Vec::with_capacity(self.groups.len());
         for (place, group) in self.groups.into_iter().enumerate() {

@@ -73,7 +73,7 @@ impl Poster {
         &self,
         key: &LaneKey,
         items: Vec<Item>,
-        (plain, members): (&[usize], &[Vec<(usize, String)>]),
+        (plain, members): (&[usize], &[crate::summed::Members]),
         answer: Answer,
     ) -> Sorted {
         let refused: BTreeMap<usize, Refused> =
