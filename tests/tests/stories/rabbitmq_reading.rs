@@ -137,11 +137,13 @@ fn a_lost_connection_voids_the_tokens_and_brings_the_messages_back() {
     assert!(!error.needs_operator, "{error}");
     source.acknowledge(&tokens(&before)).unwrap();
     rabbitmq.start();
-    // A broker that is killed may forget an acknowledgement, but no message.
+    // A broker that is killed may forget an acknowledgement, but no message that it has confirmed.
     let mut after = Vec::new();
     wait_until("the messages that were not acknowledged", || {
         after.extend(source.receive(3, SOON).unwrap_or_default());
-        texts(&after).ends_with(&bodies(1..3)).then_some(())
+        // In which order it puts them back, and how often while it starts, is its own affair.
+        let texts = texts(&after);
+        bodies(1..3).iter().all(|body| texts.contains(body)).then_some(())
     });
     source.acknowledge(&tokens(&after)).unwrap();
     // A queue that goes away under a reader is made anew.
