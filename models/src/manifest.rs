@@ -12,6 +12,8 @@ use crate::schema::Feature;
 
 pub use check::ManifestError;
 
+/// The custom section of a package that holds the manifest.
+pub const MANIFEST_SECTION: &str = "outpost:manifest";
 /// The form of the manifest that this code writes.
 pub const MANIFEST_FORMAT: u32 = 1;
 

@@ -14,6 +14,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+pub use models::manifest::MANIFEST_SECTION;
 use models::manifest::Manifest;
 use sha2::{Digest as _, Sha256};
 use wasm_encoder::{ComponentSection, CustomSection};
@@ -23,8 +24,6 @@ use wit_component::ComponentEncoder;
 use crate::error::{PackageError, SealError};
 use crate::signature::{SIGNATURE_BYTES, SIGNATURE_SECTION, SIGNATURES};
 
-/// The custom section that holds the manifest.
-pub const MANIFEST_SECTION: &str = "outpost:manifest";
 /// The largest file that is taken for a package, in bytes.
 pub const PACKAGE_BYTES: u64 = 512 << 20;
 

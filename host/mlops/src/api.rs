@@ -1,7 +1,7 @@
 //! HTTP: the calls of the service that we stand in for, and our own, under `/api/v2/`.
 //!
 //! Paths end in a slash, and are taken without one too. Answers are JSON; nothing in them holds an address of this server but
-//! as a path, so that they are true whatever name it is called by. A fault names the field and is told as
+//! as a path, so that they are true whatever name it is called by; only a `Location` gets the name of the request's own `Host`. A fault names the field and is told as
 //! `{"message": ..}`; what went wrong inside is logged and not told.
 
 mod deployments;

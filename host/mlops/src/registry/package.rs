@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use models::manifest::{Baseline, Manifest};
+use models::manifest::{Baseline, MANIFEST_SECTION, Manifest};
 use models::schema::Feature;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,8 +13,6 @@ use wasmparser::{Encoding, Parser, Payload};
 use super::rows::{now_us, text};
 use super::{Registry, RegistryError, new_id};
 
-/// The custom section in which a package has its manifest.
-const MANIFEST_SECTION: &str = "outpost:manifest";
 /// What custom packages say of their origin.
 const CUSTOM_SOURCE: &str = "custom";
 

@@ -18,7 +18,7 @@ use engine::{LimitSettings, Package};
 use mlops::registry::{NewDeployment, Reason};
 use mlops::server::Server;
 use mlops::settings::Settings;
-use simulate::Simulation;
+use simulate::{Simulated, Simulation};
 use spool::channel::Secret;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,12 +62,15 @@ pub(crate) fn run(args: &Up) -> Result<ExitCode, CliError> {
     })?;
     let simulated = match &args.simulate {
         Some(rows) if is_new => simulate(&package, rows, &id, &args.data)?,
-        _ => 0,
+        _ => Simulated::default(),
     };
     let agent = start_agent(args, &server, &tokens.report)?;
-    if simulated > 0 {
-        eprintln!("made up {simulated} records of the last 24 hours; the server counts them");
-        runtime.block_on(counted(&server, &id))?;
+    if simulated.records > 0 {
+        eprintln!(
+            "made up {} records of the last 24 hours; the server counts them",
+            simulated.records
+        );
+        runtime.block_on(counted(&server, &id, simulated))?;
     }
     eprintln!(
         "MLOps server on http://{}; look with\n    outpost mlops status {id} --server http://{} --token-file {}",
@@ -124,7 +127,7 @@ async fn register(server: &Server, package: &Package, id: &str) -> Result<bool, 
     }
 }
 
-fn simulate(package: &Package, rows: &Path, id: &str, data: &Path) -> Result<usize, CliError> {
+fn simulate(package: &Package, rows: &Path, id: &str, data: &Path) -> Result<Simulated, CliError> {
     let engine = super::engine()?;
     let limits = LimitSettings { instances: Some(1), ..LimitSettings::default() };
     let scorer = engine.load(package, limits).map_err(|source| CliError::Internal {
@@ -161,10 +164,9 @@ fn start_agent(args: &Up, server: &Server, token: &str) -> Result<Agent, CliErro
     })
 }
 
-/// Waits until the last hour before now is there, so that the first look shows a whole day.
-async fn counted(server: &Server, id: &str) -> Result<(), CliError> {
+/// Waits until all of the day is counted, so that the first look shows the whole of it.
+async fn counted(server: &Server, id: &str, simulated: Simulated) -> Result<(), CliError> {
     let until = Instant::now() + COUNT_TIME;
-    let (mut before, mut still) = (0, 0);
     loop {
         let now = jiff::Timestamp::now().as_microsecond();
         let from = now - DAY.as_micros() as i64;
@@ -173,12 +175,9 @@ async fn counted(server: &Server, id: &str) -> Result<(), CliError> {
             what: "read the statistics".into(),
             source: source.into(),
         })?;
-        let counted: u64 =
-            rollups.iter().map(|(_, _, it)| it.health.requests + it.accuracy.rows()).sum();
-        still = if counted == before && counted > 0 { still + 1 } else { 0 };
-        before = counted;
-        // Nothing new for a while: what the agent sends comes in calls every half second.
-        if still >= 20 {
+        let requests: u64 = rollups.iter().map(|(_, _, it)| it.health.requests).sum();
+        let outcomes: u64 = rollups.iter().map(|(_, _, it)| it.accuracy.rows()).sum();
+        if requests >= simulated.requests && outcomes >= simulated.outcomes {
             return Ok(());
         }
         if Instant::now() > until {

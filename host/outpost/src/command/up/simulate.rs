@@ -13,6 +13,7 @@ use record::{
 use spool::channel::FilesystemSettings;
 use spool::{Channel, ChannelSettings, Class, Outbox, OutboxSettings, Refused};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,34 @@ use std::time::Duration;
 const DRAIN_TIME: Duration = Duration::from_secs(60);
 /// Between two looks whether they have.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// What was put on the spool.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Simulated {
+    pub(super) records: u64,
+    /// Requests, whatever came of them.
+    pub(super) requests: u64,
+    /// Rows whose outcome became known.
+    pub(super) outcomes: u64,
+}
+
+impl Simulated {
+    fn of(happenings: &[Happening]) -> Self {
+        let known: BTreeSet<&str> = happenings
+            .iter()
+            .filter_map(|it| match &it.what {
+                What::Actual { id, .. } => Some(id.as_str()),
+                _ => None,
+            })
+            .collect();
+        let is_request = |it: &&Happening| !matches!(it.what, What::Actual { .. });
+        Self {
+            records: happenings.len() as u64,
+            requests: happenings.iter().filter(is_request).count() as u64,
+            outcomes: known.len() as u64,
+        }
+    }
+}
 
 /// What is simulated, and where it goes.
 pub(super) struct Simulation<'a> {
@@ -34,8 +63,8 @@ pub(super) struct Simulation<'a> {
 }
 
 impl Simulation<'_> {
-    /// Simulates, and gives the number of records.
-    pub(super) fn run(&self, scorer: &Scorer) -> Result<usize, CliError> {
+    /// Simulates, and says what there is to be counted.
+    pub(super) fn run(&self, scorer: &Scorer) -> Result<Simulated, CliError> {
         let manifest = self.package.manifest();
         let rows: Rows = rows::read(self.rows, &manifest.features, &manifest.target)?;
         if rows.target.is_none() {
@@ -76,7 +105,7 @@ impl Simulation<'_> {
             path: self.scratch.to_owned(),
             source,
         })?;
-        Ok(happenings.len())
+        Ok(Simulated::of(&happenings))
     }
 
     fn record(
