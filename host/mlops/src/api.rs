@@ -1,27 +1,38 @@
 //! HTTP: the calls of the service that we stand in for, and our own, under `/api/v2/`.
 //!
 //! Paths end in a slash, and are taken without one too. Answers are JSON; nothing in them holds an address of this server but
-//! as a path, so that they are true whatever name it is called by; only a `Location` gets the name of the request's own `Host`. A fault names the field and is told as
+//! as a path, so that they are true whatever name it is called by; only a `Location` and the next part of a list get the
+//! name of the request's own `Host`. A fault names the field and is told as
 //! `{"message": ..}`; what went wrong inside is logged and not told.
 
+mod artefacts;
+mod batch_jobs;
+mod batches;
+mod custom_metrics;
+mod datasets;
 mod deployments;
 mod environments;
 mod fault;
+mod file;
+mod here;
 mod ingest;
 mod jobs;
 mod openapi;
 mod packages;
 mod reports;
+mod service;
 mod shape;
+mod stretch;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
-use axum::routing::{MethodRouter, get, patch, post};
+use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 pub use self::fault::Fault;
+pub(crate) use self::here::origin;
 use crate::ingest::Ingest;
 use crate::registry::Registry;
 
@@ -73,23 +84,21 @@ pub fn router(app: App, guard: impl Fn(Needs, Router<Arc<App>>) -> Router<Arc<Ap
     let body_bytes = app.limits.body_bytes;
     let app = Arc::new(app);
     let mut all = Router::new();
-    for need in [Needs::Read, Needs::Report, Needs::Admin] {
-        let mut router = Router::new();
-        for (_, path, method) in routes().into_iter().filter(|(needs, ..)| *needs == need) {
-            // With its slash and without.
-            router = router
-                .route(&format!("/api/v2/{path}/"), method.clone())
-                .route(&format!("/api/v2/{path}"), method);
+    for (routes, bytes) in [(routes(), body_bytes), (uploads(), app.limits.package_bytes)] {
+        for need in [Needs::Read, Needs::Report, Needs::Admin] {
+            let mut router = Router::new();
+            for (_, path, method) in routes.iter().filter(|(needs, ..)| *needs == need) {
+                // With its slash and without.
+                router = router
+                    .route(&format!("/api/v2/{path}/"), method.clone())
+                    .route(&format!("/api/v2/{path}"), method.clone());
+            }
+            if router.has_routes() {
+                all = all.merge(guard(need, router.layer(DefaultBodyLimit::max(bytes))));
+            }
         }
-        all = all.merge(guard(need, router));
     }
-    let package_bytes = app.limits.package_bytes;
-    let uploads = packages::uploads().layer(DefaultBodyLimit::max(package_bytes));
-    all.layer(DefaultBodyLimit::max(body_bytes))
-        .merge(guard(Needs::Admin, uploads))
-        .route("/openapi.json", get(openapi::serve))
-        .fallback(unknown)
-        .with_state(app)
+    all.route("/openapi.json", get(openapi::serve)).fallback(unknown).with_state(app)
 }
 
 fn routes() -> Routes {
@@ -108,8 +117,16 @@ fn routes() -> Routes {
         (Read, "modelPackages", get(packages::list)),
         (Read, "modelPackages/{id}", get(packages::one)),
         (Read, "modelPackages/{id}/features", get(packages::features)),
-        (Read, "modelPackages/{id}/artifact", get(packages::artefact)),
+        (Read, "modelPackages/{id}/artifact", get(artefacts::of_package)),
         (Read, "modelPackages/{id}/lineage", get(packages::lineage)),
+        (Read, "modelPackages/{id}/modelPackageFile", get(artefacts::of_package)),
+        (Read, "modelPackages/{id}/modelPackageFileBuilds", post(artefacts::build_of_package)),
+        (Read, "modelPackages/{id}/scoringCode", get(artefacts::of_package)),
+        (Read, "modelPackages/{id}/scoringCodeBuilds", post(artefacts::build_of_package)),
+        (Read, "deployments/{id}/modelPackageFile", get(artefacts::of_deployment)),
+        (Read, "deployments/{id}/modelPackageFileBuilds", post(artefacts::build_of_deployment)),
+        (Read, "deployments/{id}/scoringCode", get(artefacts::of_deployment)),
+        (Read, "deployments/{id}/scoringCodeBuilds", post(artefacts::build_of_deployment)),
         (Admin, "modelPackages/fromJSON", post(packages::external)),
         (Admin, "modelPackages/{id}/archive", post(packages::archive)),
         // deployments
@@ -120,18 +137,51 @@ fn routes() -> Routes {
         (Read, "deployments/{id}/events", get(deployments::events)),
         (Read, "deployments/{id}/refusals", get(deployments::refusals)),
         (Admin, "deployments/fromModelPackage", post(deployments::create)),
-        (Admin, "deployments/{id}", axum::routing::delete(deployments::delete)),
+        (Admin, "deployments/{id}", delete(deployments::delete)),
         (Admin, "deployments/{id}/model", patch(deployments::replace)),
         (Admin, "deployments/{id}/settings", patch(deployments::change_settings)),
         // statistics
         (Read, "deployments/{id}/health", get(reports::health)),
         (Read, "deployments/{id}/drift", get(reports::drift)),
         (Read, "deployments/{id}/accuracy", get(reports::accuracy)),
+        (Read, "deployments/{id}/serviceStats", get(service::service_stats)),
+        (Read, "deployments/{id}/predictionsOverTime", get(service::predictions_over_time)),
+        (
+            Read,
+            "deployments/{id}/predictionsVsActualsOverTime",
+            get(service::predictions_vs_actuals_over_time),
+        ),
+        (Read, "deployments/{id}/targetDrift", get(service::target_drift)),
+        (Read, "deployments/{id}/featureDrift", get(service::feature_drift)),
+        // batches
+        (Read, "deployments/{id}/monitoringBatches", get(batches::list)),
+        (Read, "deployments/{id}/monitoringBatches/{batch}", get(batches::one)),
+        (Read, "deployments/{id}/predictionsOverBatch", get(batches::predictions)),
+        (Report, "deployments/{id}/monitoringBatches", post(batches::create)),
+        // custom metrics
+        (Read, "deployments/{id}/customMetrics", get(custom_metrics::list)),
+        (Read, "deployments/{id}/customMetrics/{metric}", get(custom_metrics::one)),
+        (Read, "deployments/{id}/customMetrics/{metric}/summary", get(custom_metrics::summary)),
+        (
+            Read,
+            "deployments/{id}/customMetrics/{metric}/valuesOverTime",
+            get(custom_metrics::values_over_time),
+        ),
+        (Admin, "deployments/{id}/customMetrics", post(custom_metrics::create)),
+        // files and jobs
+        (Read, "datasets", get(datasets::list)),
+        (Read, "datasets/{id}", get(datasets::one)),
+        (Admin, "datasets/{id}", delete(datasets::delete)),
+        (Report, "deployments/{id}/predictionInputs/fromDataset", post(datasets::scored)),
+        (Read, "batchJobs", get(batch_jobs::list)),
+        (Read, "batchJobs/{id}", get(batch_jobs::one)),
+        (Report, "batchMonitoring", post(batch_jobs::create)),
+        (Report, "batchJobs/{id}", delete(batch_jobs::abort)),
         // environments
         (Read, "predictionEnvironments", get(environments::list)),
         (Read, "predictionEnvironments/{id}", get(environments::one)),
         (Admin, "predictionEnvironments", post(environments::create)),
-        (Admin, "predictionEnvironments/{id}", axum::routing::delete(environments::delete)),
+        (Admin, "predictionEnvironments/{id}", delete(environments::delete)),
         (
             Admin,
             "mlops/predictionEnvironments/{id}/monitoringAgents",
@@ -142,6 +192,17 @@ fn routes() -> Routes {
             "mlops/predictionEnvironments/{id}/managementAgents",
             post(environments::restart_management),
         ),
+    ]
+}
+
+/// Routes that take whole files.
+fn uploads() -> Routes {
+    use Needs::{Admin, Report};
+    vec![
+        (Admin, "modelPackages/fromFile", post(packages::upload)),
+        (Admin, "modelPackages/{id}/trainingData", post(packages::train)),
+        (Admin, "datasets/fromFile", post(datasets::upload)),
+        (Report, "batchJobs/{id}/csvUpload", put(batch_jobs::upload)),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! ingest asks for a deployment: nobody else writes to the database.
 
 mod baseline;
+mod dataset;
 mod deployment;
 mod environment;
 mod id;
@@ -20,6 +21,7 @@ use parking_lot::RwLock;
 use sqlx::Row as _;
 use tokio::sync::Mutex;
 
+pub use self::dataset::Dataset;
 pub use self::deployment::{DEPLOYMENT_ID_CHARS, Deployment, NewDeployment, Reason, Replacement};
 pub use self::environment::{Environment, NewEnvironment, RestartRequest};
 pub use self::id::new_id;
@@ -76,6 +78,14 @@ pub enum RegistryError {
         /// What it was called.
         id: String,
     },
+    /// There was one.
+    #[error("{what} {id:?} is gone")]
+    Gone {
+        /// What kind of thing.
+        what: &'static str,
+        /// What it was called.
+        id: String,
+    },
     /// A value that cannot be.
     #[error("`{field}` {reason}")]
     Invalid {
@@ -107,6 +117,10 @@ impl From<sqlx::Error> for RegistryError {
 impl RegistryError {
     fn missing(what: &'static str, id: &str) -> Self {
         Self::Missing { what, id: id.chars().take(128).collect() }
+    }
+
+    fn gone(what: &'static str, id: &str) -> Self {
+        Self::Gone { what, id: id.to_owned() }
     }
 
     fn invalid(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {

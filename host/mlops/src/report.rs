@@ -7,6 +7,7 @@
 mod accuracy;
 mod drift;
 mod health;
+mod service;
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,15 @@ pub use self::health::{
     Clock, ERRORS_RED, ERRORS_YELLOW, ExecutionTime, GroupHealth, HealthBucket, HealthReport,
     HealthSettings, REQUESTS_MIN, Totals, Usage,
 };
+pub use self::service::{
+    Compared, Counted, FeatureDrift, Predicted, PredictionsOverTime, PredictionsVsActuals,
+    ServiceMetrics, ServiceStats, TargetDrift, Trained,
+};
 use crate::numbers::{Bins, Tally};
 use crate::rollup::{GroupKey, HOUR_US, Rollup};
+
+/// The part of challengers.
+const CHALLENGER: &str = "challenger";
 
 /// What one group came to in one hour.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +41,13 @@ pub struct Part<'a> {
     pub hour_us: i64,
     /// The numbers.
     pub rollup: &'a Rollup,
+}
+
+impl Part<'_> {
+    /// Whether somebody got these answers: nobody gets those of challengers.
+    fn is_answer(&self) -> bool {
+        self.group.role.as_deref() != Some(CHALLENGER)
+    }
 }
 
 /// The training data of a package, as rows are compared with it.
@@ -86,13 +101,17 @@ impl BucketSize {
         [Self::Hour, Self::Day].into_iter().find(|size| size.name() == name)
     }
 
-    /// Where the bucket begins that an hour lies in.
-    fn start(self, hour_us: i64) -> i64 {
-        let length = match self {
+    /// Where the bucket begins that a moment lies in; microseconds since 1970.
+    pub fn start(self, at_us: i64) -> i64 {
+        at_us.div_euclid(self.length()) * self.length()
+    }
+
+    /// How long a bucket is, microseconds.
+    fn length(self) -> i64 {
+        match self {
             Self::Hour => HOUR_US,
             Self::Day => 24 * HOUR_US,
-        };
-        hour_us.div_euclid(length) * length
+        }
     }
 }
 

@@ -22,9 +22,8 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
-use axum::http::header::{CONNECTION, HOST, LOCATION};
-use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
+use axum::http::header::{CONNECTION, LOCATION};
+use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use hyper::body::Incoming;
@@ -47,8 +46,6 @@ use crate::settings::Settings;
 use crate::store::{Retention, Store, StoreError};
 use crate::tokens::{Role, Tokens, TokensError};
 
-/// By which scheme the client has called a proxy.
-const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// Pause after a failed accept: the system is short of file handles or memory.
 const BACK_OFF: Duration = Duration::from_millis(200);
 /// What is buffered of a connection's input.
@@ -249,7 +246,7 @@ async fn connection(
     let service = TowerToHyperService::new(router);
     let time = settings.request_time;
     let service = service_fn(|request: Request<Incoming>| {
-        let origin = origin(request.headers());
+        let origin = api::origin(request.headers());
         let answer = service.call(request);
         async move {
             let Ok(answer) = tokio::time::timeout(time, answer).await else {
@@ -284,13 +281,6 @@ fn role(needs: Needs) -> Role {
         Needs::Report => Role::Report,
         Needs::Admin => Role::Admin,
     }
-}
-
-/// How the client calls this server; a proxy before it says whether that is by TLS.
-fn origin(headers: &HeaderMap) -> Option<String> {
-    let host: Authority = headers.get(HOST)?.to_str().ok()?.parse().ok()?;
-    let secure = headers.get(FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
-    Some(format!("{}://{host}", if secure { "https" } else { "http" }))
 }
 
 /// Clients of the service follow a location as it is, without their own address before it.

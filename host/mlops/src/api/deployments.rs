@@ -9,6 +9,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::here::Here;
 use super::shape::{Body, Page, Queried, moment, page};
 use super::{App, Fault, jobs, packages};
 use crate::registry::{Known, NewDeployment, Reason, SettingsPatch};
@@ -41,10 +42,13 @@ fn shown(known: &Known) -> Value {
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    here: Here,
     part: Queried<Page>,
 ) -> Result<Json<Value>, Fault> {
-    let all = app.registry.deployments();
-    page(&app, "deployments", part?.0, all.iter().map(|known| shown(known)))
+    let part = part?.0;
+    let mut all = app.registry.deployments();
+    all.retain(|known| part.finds(&known.deployment.id, &[&known.deployment.label]));
+    page(&app, &here, &part, all.iter().map(|known| shown(known)))
 }
 
 pub(super) async fn one(
@@ -107,6 +111,7 @@ pub(super) async fn change_settings(
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    here: Here,
     part: Queried<Page>,
 ) -> Result<Json<Value>, Fault> {
     app.registry.deployment(&id)?;
@@ -119,13 +124,14 @@ pub(super) async fn history(
             "at": moment(replacement.at_us),
         })
     });
-    page(&app, &format!("deployments/{id}/modelHistory"), part?.0, shown)
+    page(&app, &here, &part?.0, shown)
 }
 
 /// What happened, the newest first.
 pub(super) async fn events(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
+    here: Here,
     part: Queried<Page>,
 ) -> Result<Json<Value>, Fault> {
     app.registry.deployment(&id)?;
@@ -134,7 +140,7 @@ pub(super) async fn events(
         let body: Value = serde_json::from_str(&event.body).unwrap_or_default();
         json!({"id": event.id, "at": moment(event.at_us), "eventType": event.kind, "event": body})
     });
-    page(&app, &format!("deployments/{id}/events"), part?.0, shown)
+    page(&app, &here, &part?.0, shown)
 }
 
 /// What was not taken, and whose clocks are wrong.

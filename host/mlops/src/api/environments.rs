@@ -9,16 +9,20 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::here::Here;
 use super::shape::{Body, Page, Queried, page};
 use super::{App, Fault, jobs};
 use crate::registry::{NewEnvironment, RegistryError};
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    here: Here,
     part: Queried<Page>,
 ) -> Result<Json<Value>, Fault> {
-    let all = app.registry.environments().await?;
-    page(&app, "predictionEnvironments", part?.0, all.iter())
+    let part = part?.0;
+    let mut all = app.registry.environments().await?;
+    all.retain(|environment| part.finds(&environment.id, &[&environment.given.name]));
+    page(&app, &here, &part, all.iter())
 }
 
 pub(super) async fn one(

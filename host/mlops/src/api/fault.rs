@@ -27,6 +27,16 @@ impl Fault {
         Self { status, message: message.into(), field: None }
     }
 
+    /// Whether the same call may be done later.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.status.is_server_error()
+    }
+
+    /// There is no such thing.
+    pub(crate) fn missing(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, message)
+    }
+
     /// A field of the query or of the body that cannot be.
     pub(crate) fn field(field: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         let field = field.into();
@@ -34,15 +44,23 @@ impl Fault {
         Self { status: StatusCode::UNPROCESSABLE_ENTITY, message, field: Some(field) }
     }
 
-    fn inside(error: &dyn std::error::Error) -> Self {
-        let mut chain = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            chain = format!("{chain}: {error}");
-            source = error.source();
-        }
-        tracing::error!(error = chain, "A call failed inside");
+    pub(crate) fn inside(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = chain(error), "A call failed inside");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "the database does not answer; try again")
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// An error with what is behind it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", chain(source)),
+        None => error.to_string(),
     }
 }
 
@@ -65,6 +83,7 @@ impl From<RegistryError> for Fault {
     fn from(error: RegistryError) -> Self {
         let status = match &error {
             RegistryError::Missing { .. } => StatusCode::NOT_FOUND,
+            RegistryError::Gone { .. } => StatusCode::GONE,
             RegistryError::Invalid { field, reason } => return Self::field(field.clone(), reason),
             RegistryError::Conflict(_) => StatusCode::CONFLICT,
             RegistryError::Package(_) | RegistryError::Training(_) => {

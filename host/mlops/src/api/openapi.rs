@@ -25,7 +25,7 @@ use Takes::{Entries, File, Nothing, Object, Page, Stretch};
 /// Method, path below `/api/v2/`, who may, what it takes, what it answers when done, what it is for.
 type Call = (&'static str, &'static str, Needs, Takes, u16, &'static str);
 
-const CALLS: [Call; 37] = [
+const CALLS: [Call; 68] = [
     ("get", "version", Read, Nothing, 200, "The version of the calls"),
     ("get", "status/{job}", Read, Nothing, 303, "Where a job led"),
     (
@@ -78,6 +78,142 @@ const CALLS: [Call; 37] = [
     ("get", "deployments/{id}/health", Read, Stretch, 200, "Service health"),
     ("get", "deployments/{id}/drift", Read, Stretch, 200, "Drift"),
     ("get", "deployments/{id}/accuracy", Read, Stretch, 200, "Accuracy"),
+    (
+        "get",
+        "deployments/{id}/serviceStats",
+        Read,
+        Stretch,
+        200,
+        "Service health, as the service has it",
+    ),
+    (
+        "get",
+        "deployments/{id}/predictionsOverTime",
+        Read,
+        Stretch,
+        200,
+        "Predictions, as the service has them",
+    ),
+    (
+        "get",
+        "deployments/{id}/predictionsVsActualsOverTime",
+        Read,
+        Stretch,
+        200,
+        "Predictions beside outcomes",
+    ),
+    (
+        "get",
+        "deployments/{id}/targetDrift",
+        Read,
+        Stretch,
+        200,
+        "Drift of the predictions, as the service has it",
+    ),
+    (
+        "get",
+        "deployments/{id}/featureDrift",
+        Read,
+        Stretch,
+        200,
+        "Drift of the features, as the service has it",
+    ),
+    ("get", "deployments/{id}/monitoringBatches", Read, Page, 200, "Batches"),
+    ("get", "deployments/{id}/monitoringBatches/{batch}", Read, Nothing, 200, "A batch"),
+    ("get", "deployments/{id}/predictionsOverBatch", Read, Nothing, 200, "Predictions of batches"),
+    ("post", "deployments/{id}/monitoringBatches", Report, Object, 201, "Make a batch"),
+    (
+        "get",
+        "deployments/{id}/customMetrics",
+        Read,
+        Page,
+        200,
+        "Metrics that somebody else measures",
+    ),
+    ("get", "deployments/{id}/customMetrics/{metric}", Read, Nothing, 200, "A metric"),
+    (
+        "get",
+        "deployments/{id}/customMetrics/{metric}/summary",
+        Read,
+        Stretch,
+        200,
+        "What its values come to",
+    ),
+    (
+        "get",
+        "deployments/{id}/customMetrics/{metric}/valuesOverTime",
+        Read,
+        Stretch,
+        200,
+        "Its values",
+    ),
+    ("post", "deployments/{id}/customMetrics", Admin, Object, 201, "Make a metric"),
+    ("get", "datasets", Read, Page, 200, "Files"),
+    ("get", "datasets/{id}", Read, Nothing, 200, "A file"),
+    ("delete", "datasets/{id}", Admin, Nothing, 204, "Delete a file"),
+    (
+        "post",
+        "deployments/{id}/predictionInputs/fromDataset",
+        Report,
+        Object,
+        202,
+        "Note that a file was scored",
+    ),
+    ("get", "batchJobs", Read, Page, 200, "Monitoring jobs"),
+    ("get", "batchJobs/{id}", Read, Nothing, 200, "A monitoring job"),
+    ("post", "batchMonitoring", Report, Object, 202, "Make a monitoring job"),
+    ("put", "batchJobs/{id}/csvUpload", Report, File, 202, "Upload a monitoring job's file"),
+    ("delete", "batchJobs/{id}", Report, Nothing, 202, "End a monitoring job"),
+    ("get", "modelPackages/{id}/modelPackageFile", Read, Nothing, 200, "The file of a package"),
+    ("get", "modelPackages/{id}/scoringCode", Read, Nothing, 200, "The file of a package"),
+    (
+        "post",
+        "modelPackages/{id}/modelPackageFileBuilds",
+        Read,
+        Nothing,
+        202,
+        "Ask for the file of a package",
+    ),
+    (
+        "post",
+        "modelPackages/{id}/scoringCodeBuilds",
+        Read,
+        Nothing,
+        202,
+        "Ask for the file of a package",
+    ),
+    (
+        "get",
+        "deployments/{id}/modelPackageFile",
+        Read,
+        Nothing,
+        200,
+        "The file of a deployment's package",
+    ),
+    (
+        "get",
+        "deployments/{id}/scoringCode",
+        Read,
+        Nothing,
+        200,
+        "The file of a deployment's package",
+    ),
+    (
+        "post",
+        "deployments/{id}/modelPackageFileBuilds",
+        Read,
+        Nothing,
+        202,
+        "Ask for the file of a deployment's package",
+    ),
+    (
+        "post",
+        "deployments/{id}/scoringCodeBuilds",
+        Read,
+        Nothing,
+        202,
+        "Ask for the file of a deployment's package",
+    ),
     ("get", "predictionEnvironments", Read, Page, 200, "Prediction environments"),
     ("get", "predictionEnvironments/{id}", Read, Nothing, 200, "A prediction environment"),
     ("post", "predictionEnvironments", Admin, Object, 201, "Make a prediction environment"),
@@ -165,7 +301,8 @@ fn operation(&(method, path, needs, takes, status, summary): &Call) -> Value {
     };
     let done = if matches!(status, 204 | 303) {
         json!({"description": "Done"})
-    } else if path.ends_with("artifact") {
+    } else if ["artifact", "modelPackageFile", "scoringCode"].iter().any(|end| path.ends_with(end))
+    {
         json!({"description": "Done", "content": {"application/wasm": {}}})
     } else {
         let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
@@ -248,10 +385,9 @@ mod tests {
         let settings = Settings { listen: "127.0.0.1:0".into(), data, ..Settings::default() };
         let server = Server::start(settings).await.unwrap();
         let told: BTreeSet<_> = CALLS.iter().map(|call| call.1).collect();
-        let uploads =
-            ["modelPackages/fromFile", "modelPackages/{id}/trainingData", "datasets/fromFile"];
-        let routes = super::super::routes();
-        let served: BTreeSet<_> = routes.iter().map(|route| route.1).chain(uploads).collect();
+        let mut routes = super::super::routes();
+        routes.extend(super::super::uploads());
+        let served: BTreeSet<_> = routes.iter().map(|route| route.1).collect();
         assert_eq!(told, served);
         for path in told {
             // A method that nothing takes is told which ones are, whoever asks.

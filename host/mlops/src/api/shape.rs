@@ -6,6 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::here::Here;
 use super::{App, Fault};
 
 /// A call whose body or query is read by serde, with our faults.
@@ -13,31 +14,45 @@ pub(super) type Queried<T> = Result<Query<T>, QueryRejection>;
 /// A body of JSON, with our faults.
 pub(super) type Body<T> = Result<Json<T>, axum::extract::rejection::JsonRejection>;
 
+/// Entries of a list in one answer when nobody says.
+const PAGE: usize = 100;
+
 /// Which part of a list.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Page {
     pub(super) offset: usize,
     pub(super) limit: Option<usize>,
+    /// A part of a name in either case, or a whole id.
+    search: Option<String>,
 }
 
-/// A part of a list, and where the next one is: a path with a query, which is true under every name of this server.
+impl Page {
+    /// Whether a thing with this id and these names is looked for.
+    pub(super) fn finds(&self, id: &str, names: &[&str]) -> bool {
+        let Some(search) = &self.search else { return true };
+        let lower = search.to_lowercase();
+        id == search || names.iter().any(|name| name.to_lowercase().contains(&lower))
+    }
+}
+
+/// A part of a list, and where the next one is.
 pub(super) fn page<T: Serialize>(
     app: &App,
-    path: &str,
-    page: Page,
+    here: &Here,
+    page: &Page,
     all: impl ExactSizeIterator<Item = T>,
 ) -> Result<Json<Value>, Fault> {
-    let limit = page.limit.unwrap_or(100);
+    let limit = page.limit.unwrap_or(PAGE);
     if limit == 0 || limit > app.limits.page {
         return Err(Fault::field("limit", format!("must be 1 to {}", app.limits.page)));
     }
     let total = all.len();
     let data: Vec<T> = all.skip(page.offset).take(limit).collect();
-    let link = |offset: usize| format!("/api/v2/{path}/?offset={offset}&limit={limit}");
     let end = page.offset.saturating_add(limit);
-    let next = (end < total).then(|| link(end));
-    let previous = (page.offset > 0).then(|| link(page.offset.saturating_sub(limit)));
+    let next = (end < total).then(|| here.part(end, limit));
+    let before = page.offset.saturating_sub(limit);
+    let previous = (page.offset > 0).then(|| here.part(before, limit));
     Ok(Json(json!({
         "data": data,
         "count": data.len(),

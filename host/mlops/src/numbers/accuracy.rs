@@ -131,6 +131,15 @@ impl Sums {
         }
     }
 
+    /// The mean of the actuals, where they are numbers.
+    #[must_use]
+    pub fn mean_actual(&self) -> Option<f64> {
+        match self {
+            Self::Regression(sums) => sums.mean_actual(),
+            Self::Binary(_) | Self::Multiclass(_) => None,
+        }
+    }
+
     /// The metrics, in the order in which they are shown.
     #[must_use]
     pub fn report(&self) -> Vec<Metric> {

@@ -17,12 +17,15 @@ pub enum Distance {
     #[default]
     Psi,
     /// The Kullback-Leibler divergence of the rows from training, sum of p ln(p / q), in nats.
+    #[serde(alias = "kl_divergence")]
     KullbackLeibler,
     /// The Jensen-Shannon distance to base 2: the root of the divergence, from 0 to 1.
+    #[serde(alias = "js_divergence")]
     JensenShannon,
     /// The Hellinger distance, from 0 to 1.
     Hellinger,
     /// What the two histograms do not have in common: 1 less the intersection, from 0 to 1.
+    #[serde(alias = "dissimilarity")]
     HistogramIntersection,
 }
 

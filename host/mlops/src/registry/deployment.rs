@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::{now_us, text};
 use super::settings::{Settings, SettingsPatch};
-use super::{Known, Registry, RegistryError, new_id};
+use super::{Known, Package, Registry, RegistryError, new_id};
 
 /// Most characters of a deployment's id, as gateways have it.
 pub const DEPLOYMENT_ID_CHARS: usize = 128;
@@ -100,10 +100,10 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When a field is wrong, when there is no such package, or when the id is taken.
+    /// When a field is wrong, when there is no such package or it is archived, or when the id is taken.
     pub async fn deploy(&self, given: NewDeployment) -> Result<Arc<Known>, RegistryError> {
         let _changing = self.0.changing.lock().await;
-        let package = self.package(&given.model_package_id)?;
+        let package = self.offered(&given.model_package_id)?;
         let id = given.id.unwrap_or_else(new_id);
         check_id(&id)?;
         if self.deployment(&id).is_ok() {
@@ -153,7 +153,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// When there is no such deployment or package, or when it predicts something else.
+    /// When there is no such deployment or package, or when the package is archived or predicts something else.
     pub async fn replace(
         &self,
         id: &str,
@@ -162,7 +162,7 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let _changing = self.0.changing.lock().await;
         let known = self.deployment(id)?;
-        let package = self.package(package_id)?;
+        let package = self.offered(package_id)?;
         if let Some(present) = known.packages.first()
             && (present.target.kind != package.target.kind
                 || present.target.name != package.target.name
@@ -196,6 +196,15 @@ impl Registry {
             .await?;
         transaction.commit().await?;
         Ok(self.keep(deployment).await?)
+    }
+
+    /// A package that deployments may take.
+    fn offered(&self, id: &str) -> Result<Arc<Package>, RegistryError> {
+        let package = self.package(id)?;
+        if package.is_archived {
+            return Err(RegistryError::Conflict(format!("model package {id:?} is archived")));
+        }
+        Ok(package)
     }
 
     /// Changes the settings of a deployment.

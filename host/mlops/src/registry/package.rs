@@ -332,7 +332,7 @@ impl Registry {
         let training = given.datasets.training_data_catalog_id.clone();
         let mut package = Package::external(given)?;
         if let Some(id) = training {
-            let bytes = self.dataset(&id).await?;
+            let bytes = self.dataset_bytes(&id).await?;
             package.train_on(&bytes)?;
         }
         let _changing = self.0.changing.lock().await;
@@ -368,14 +368,17 @@ impl Registry {
         self.change(package).await
     }
 
-    /// Takes a package out of what is offered. Deployments of it go on.
+    /// Takes a package out of what is offered: no deployment takes it any more, and those that have it go on.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// When there is none, or it was archived before.
     pub async fn archive(&self, id: &str) -> Result<(), RegistryError> {
         let _changing = self.0.changing.lock().await;
         let mut package = Package::clone(&*self.package(id)?);
+        if package.is_archived {
+            return Err(RegistryError::gone("model package", id));
+        }
         package.is_archived = true;
         self.change(package).await.map(drop)
     }

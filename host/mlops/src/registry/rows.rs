@@ -9,7 +9,7 @@ use sqlx::any::AnyRow;
 use super::{Registry, RegistryError, new_id};
 use crate::store::StoreError;
 
-/// A metric that somebody defined, or a batch.
+/// Something that a deployment has beside its package: a metric, or a batch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Definition {
@@ -41,7 +41,7 @@ pub(super) fn now_us() -> i64 {
 }
 
 impl Registry {
-    /// Stores a definition of this kind, `metric` or `batch`, for a deployment.
+    /// Stores a definition of this kind, such as `metric` or `batch`, for a deployment.
     ///
     /// # Errors
     ///
@@ -87,28 +87,53 @@ impl Registry {
         rows.fetch_all(self.store().pool()).await?.into_iter().map(definition).collect()
     }
 
-    /// Keeps a file, and gives its id.
+    /// A definition of a deployment.
     ///
     /// # Errors
     ///
-    /// When it cannot be stored.
-    pub async fn add_dataset(&self, name: &str, bytes: &[u8]) -> Result<String, RegistryError> {
-        let id = new_id();
-        let write = "INSERT INTO datasets (id, created_us, name, bytes) VALUES ($1, $2, $3, $4)";
-        let write = sqlx::query(write).bind(&id).bind(now_us()).bind(name).bind(bytes);
-        write.execute(self.store().pool()).await?;
-        Ok(id)
+    /// When there is no such deployment, or no such definition.
+    pub async fn definition(
+        &self,
+        deployment: &str,
+        kind: &'static str,
+        id: &str,
+    ) -> Result<Definition, RegistryError> {
+        self.deployment(deployment)?;
+        let all = self.definitions(deployment, kind).await?;
+        let found = all.into_iter().find(|definition| definition.id == id);
+        found.ok_or_else(|| RegistryError::missing(kind, id))
     }
 
-    /// A file that was kept.
+    /// A definition, with the deployment that it belongs to.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub async fn dataset(&self, id: &str) -> Result<Vec<u8>, RegistryError> {
-        let read = "SELECT bytes FROM datasets WHERE id = $1";
-        let row = sqlx::query(read).bind(id).fetch_optional(self.store().pool()).await?;
-        let row = row.ok_or_else(|| RegistryError::missing("dataset", id))?;
-        Ok(row.try_get(0)?)
+    pub async fn find_definition(
+        &self,
+        kind: &'static str,
+        id: &str,
+    ) -> Result<(String, Definition), RegistryError> {
+        let read =
+            "SELECT deployment_id, created_us, body FROM definitions WHERE id = $1 AND kind = $2";
+        let row = sqlx::query(read).bind(id).bind(kind).fetch_optional(self.store().pool()).await?;
+        let row = row.ok_or_else(|| RegistryError::missing(kind, id))?;
+        let body = body(&row, 2, "a definition")?;
+        let definition = Definition { id: id.to_owned(), created_us: row.try_get(1)?, body };
+        Ok((row.try_get(0)?, definition))
+    }
+
+    /// Puts other words in the place of a definition's.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be stored.
+    pub async fn redefine(&self, id: &str, body: &Value) -> Result<(), RegistryError> {
+        sqlx::query("UPDATE definitions SET body = $2 WHERE id = $1")
+            .bind(id)
+            .bind(text(body))
+            .execute(self.store().pool())
+            .await?;
+        Ok(())
     }
 }

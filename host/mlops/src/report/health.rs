@@ -15,8 +15,6 @@ pub const ERRORS_YELLOW: f64 = 0.01;
 pub const ERRORS_RED: f64 = 0.05;
 /// Requests that a verdict needs at least, by default.
 pub const REQUESTS_MIN: u64 = 20;
-/// The part of challengers, whose answers nobody gets.
-const CHALLENGER: &str = "challenger";
 
 /// What verdicts depend on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -202,8 +200,7 @@ impl HealthReport {
         size: BucketSize,
         settings: &HealthSettings,
     ) -> Self {
-        let answered =
-            || parts.iter().filter(|part| part.group.role.as_deref() != Some(CHALLENGER));
+        let answered = || parts.iter().filter(|part| part.is_answer());
         let sum = merged::<Went>(answered().map(|part| part.rollup));
         let totals = Totals::of(sum.as_ref(), peaks(answered()));
         let mut groups = BTreeMap::<Who<'_>, Vec<&Part<'_>>>::new();

@@ -10,6 +10,7 @@ use super::Kind;
 const ALL: &[(i64, &str, &str)] = &[
     (1, "registry", include_str!("../../migrations/0001_registry.sql")),
     (2, "statistics", include_str!("../../migrations/0002_statistics.sql")),
+    (3, "lists", include_str!("../../migrations/0003_lists.sql")),
 ];
 
 /// All of them for this kind of database.

@@ -45,6 +45,8 @@ pub struct MetricSummary {
     pub min: Option<f64>,
     /// The largest.
     pub max: Option<f64>,
+    /// The newest.
+    pub last: Option<f64>,
 }
 
 impl Store {
@@ -119,7 +121,7 @@ impl Store {
         rows.fetch_all(self.pool()).await?.into_iter().map(value).collect()
     }
 
-    /// What the values of a metric in `from_us..to_us` came to.
+    /// What the values of a metric in `from_us..to_us` came to, of one model or of all.
     ///
     /// # Errors
     ///
@@ -128,20 +130,43 @@ impl Store {
         &self,
         deployment: &str,
         metric: &str,
+        model: Option<&str>,
         from_us: i64,
         to_us: i64,
     ) -> Result<MetricSummary, StoreError> {
         let row = sqlx::query(
             "SELECT COUNT(*), COALESCE(SUM(value), 0.0), MIN(value), MAX(value) FROM metric_values \
-             WHERE deployment_id = $1 AND metric_id = $2 AND at_us >= $3 AND at_us < $4",
+             WHERE deployment_id = $1 AND metric_id = $2 AND at_us >= $3 AND at_us < $4 \
+             AND ($5 = '' OR model_id = $5)",
         );
-        let row = row.bind(deployment).bind(metric).bind(from_us).bind(to_us);
+        let model = model.unwrap_or_default();
+        let row = row.bind(deployment).bind(metric).bind(from_us).bind(to_us).bind(model);
         let row = row.fetch_one(self.pool()).await?;
+        let last = sqlx::query(
+            "SELECT value FROM metric_values \
+             WHERE deployment_id = $1 AND metric_id = $2 AND at_us >= $3 AND at_us < $4 \
+             AND ($5 = '' OR model_id = $5) ORDER BY at_us DESC LIMIT 1",
+        );
+        let last = last.bind(deployment).bind(metric).bind(from_us).bind(to_us).bind(model);
+        let last = last.fetch_optional(self.pool()).await?;
         Ok(MetricSummary {
             count: row.try_get(0)?,
             sum: row.try_get(1)?,
             min: row.try_get(2)?,
             max: row.try_get(3)?,
+            last: last.map(|row| row.try_get(0)).transpose()?,
         })
+    }
+
+    /// The metrics that a deployment has values of.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read.
+    pub async fn metric_ids(&self, deployment: &str) -> Result<Vec<String>, StoreError> {
+        let read = "SELECT DISTINCT metric_id FROM metric_values WHERE deployment_id = $1 \
+                    ORDER BY metric_id";
+        let rows = sqlx::query(read).bind(deployment).fetch_all(self.pool()).await?;
+        rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }
 }

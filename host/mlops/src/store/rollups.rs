@@ -121,8 +121,8 @@ impl Store {
     /// When it cannot be read.
     pub async fn batches(&self, deployment: &str) -> Result<Vec<BatchCounts>, StoreError> {
         let rows = sqlx::query(
-            "SELECT batch_id, requests, predictions, row_count, first_us, last_us FROM batches \
-             WHERE deployment_id = $1 ORDER BY last_us DESC, batch_id",
+            "SELECT batch_id, requests, predictions, row_count, first_us, last_us, user_errors, \
+             system_errors, prediction_sum, prediction_count FROM batches WHERE deployment_id = $1 ORDER BY last_us DESC, batch_id",
         );
         let rows = rows.bind(deployment).fetch_all(self.pool()).await?;
         let batch = |row: sqlx::any::AnyRow| {
@@ -133,6 +133,10 @@ impl Store {
                 rows: row.try_get(3)?,
                 first_us: row.try_get(4)?,
                 last_us: row.try_get(5)?,
+                user_errors: row.try_get(6)?,
+                system_errors: row.try_get(7)?,
+                prediction_sum: row.try_get(8)?,
+                prediction_count: row.try_get(9)?,
             })
         };
         rows.into_iter().map(batch).collect()
@@ -176,8 +180,7 @@ pub struct ClockSkew {
 }
 
 /// What a batch came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BatchCounts {
     /// Its id.
     pub batch_id: String,
@@ -185,8 +188,16 @@ pub struct BatchCounts {
     pub requests: i64,
     /// Predictions that the requests got.
     pub predictions: i64,
+    /// Requests that failed, and the caller was to blame.
+    pub user_errors: i64,
+    /// Requests that failed, and the model or what runs it was to blame.
+    pub system_errors: i64,
     /// Rows with their predictions.
     pub rows: i64,
+    /// What their predictions add up to: of the number, or of the last class's probability.
+    pub prediction_sum: f64,
+    /// How many predictions are in it.
+    pub prediction_count: i64,
     /// When its first record happened, in microseconds since 1970.
     pub first_us: i64,
     /// When its last one did.

@@ -72,14 +72,17 @@ on_both!(metrics_and_events_are_kept, async |world: World| {
         let answer = world.ingest.custom_metrics(&world.plan, "c", body.clone()).await.unwrap();
         assert_eq!(answer.accepted, accepted);
     }
-    let summary = world.store.metric_summary("d", "c", 0, i64::MAX).await.unwrap();
+    let summary = world.store.metric_summary("d", "c", None, 0, i64::MAX).await.unwrap();
     assert_eq!(
         (summary.count, summary.sum, summary.min, summary.max),
         (2, 7.25, Some(3.25), Some(4.0))
     );
     let values = world.store.metric_values("d", "c", 0, i64::MAX).await.unwrap();
     assert_eq!(values[0].at_us, 1_795_563_184_524_000);
-    assert_eq!(world.store.metric_summary("d", "other", 0, i64::MAX).await.unwrap().max, None);
+    assert_eq!(
+        world.store.metric_summary("d", "other", None, 0, i64::MAX).await.unwrap().max,
+        None
+    );
     let event = crate::store::StoredEvent {
         id: "1".to_owned(),
         deployment_id: "d".to_owned(),

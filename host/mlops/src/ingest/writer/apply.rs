@@ -151,8 +151,7 @@ impl Memory {
         let left = self.left(&taken.deployment, work, &entry.what, writes);
         let Some(rollup) = self.rollup(cell) else { return };
         rollup.note(happened, work.received_us, skew.is_some());
-        let mut batch =
-            Batch { requests: 0, predictions: 0, rows: 0, first_us: happened, last_us: happened };
+        let mut batch = Batch { first_us: happened, last_us: happened, ..Batch::default() };
         match &entry.what {
             What::Request { predictions, ms, slow, user_error, system_error } => {
                 let health = &mut rollup.health;
@@ -166,12 +165,20 @@ impl Memory {
                 }
                 health.load.add(entry.time.minute(), 1);
                 batch.requests = 1;
+                batch.user_errors = i64::from(*user_error);
+                batch.system_errors = i64::from(*system_error);
                 batch.predictions = i64::try_from(*predictions).unwrap_or(i64::MAX);
             }
             What::Rows(rows) => {
                 let counted = rows.rows.min(usize::try_from(left).unwrap_or(usize::MAX));
                 count_rows(rollup, work, rows, counted);
                 batch.rows = counted as i64;
+                if rows.counted {
+                    for value in predicted(work, rows, counted) {
+                        batch.prediction_sum += value;
+                        batch.prediction_count += 1;
+                    }
+                }
                 if let Some(first) = rows.keys.filter(|_| cell.1 >= self.horizon) {
                     let keys = &work.keys[first..first + counted];
                     self.wait(found, work, rows, keys, cell, writes);
@@ -328,11 +335,15 @@ fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
             places.iter().for_each(|place| tally.add(usize::from(*place), 1));
         }
     }
-    if rows.width > 0 {
-        let values = work.values[rows.values..].chunks_exact(rows.width).take(counted);
-        for value in values.filter_map(|row| row.last()).filter(|value| value.is_finite()) {
-            rollup.prediction_sum.add(*value);
-            rollup.prediction_count = rollup.prediction_count.saturating_add(1);
-        }
+    for value in predicted(work, rows, counted) {
+        rollup.prediction_sum.add(value);
+        rollup.prediction_count = rollup.prediction_count.saturating_add(1);
     }
+}
+
+/// The predictions of the first rows of an entry: the number, or the last class's probability.
+fn predicted<'a>(work: &'a Work, rows: &Rows, counted: usize) -> impl Iterator<Item = f64> + 'a {
+    let values = work.values[rows.values..].chunks_exact(rows.width.max(1));
+    let counted = if rows.width > 0 { counted } else { 0 };
+    values.take(counted).filter_map(|row| row.last()).copied().filter(|value| value.is_finite())
 }

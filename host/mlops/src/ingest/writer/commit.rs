@@ -144,12 +144,17 @@ async fn notes(db: &mut AnyConnection, writes: &Writes) -> Result<(), sqlx::Erro
     }
     for ([deployment, id], batch) in &writes.batches {
         sqlx::query(
-            "INSERT INTO batches (deployment_id, batch_id, requests, predictions, row_count, first_us, last_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) \
+            "INSERT INTO batches (deployment_id, batch_id, requests, predictions, row_count, first_us, last_us, \
+             user_errors, system_errors, prediction_sum, prediction_count) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
              ON CONFLICT (deployment_id, batch_id) DO UPDATE SET \
              requests = batches.requests + excluded.requests, \
              predictions = batches.predictions + excluded.predictions, \
              row_count = batches.row_count + excluded.row_count, \
+             user_errors = batches.user_errors + excluded.user_errors, \
+             system_errors = batches.system_errors + excluded.system_errors, \
+             prediction_sum = batches.prediction_sum + excluded.prediction_sum, \
+             prediction_count = batches.prediction_count + excluded.prediction_count, \
              first_us = CASE WHEN batches.first_us < excluded.first_us THEN batches.first_us ELSE excluded.first_us END, \
              last_us = CASE WHEN batches.last_us > excluded.last_us THEN batches.last_us ELSE excluded.last_us END",
         )
@@ -160,6 +165,10 @@ async fn notes(db: &mut AnyConnection, writes: &Writes) -> Result<(), sqlx::Erro
         .bind(batch.rows)
         .bind(batch.first_us)
         .bind(batch.last_us)
+        .bind(batch.user_errors)
+        .bind(batch.system_errors)
+        .bind(batch.prediction_sum)
+        .bind(batch.prediction_count)
         .execute(&mut *db)
         .await?;
     }

@@ -47,11 +47,15 @@ pub(super) struct Skews {
 }
 
 /// What a batch came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) requests: i64,
     pub(super) predictions: i64,
+    pub(super) user_errors: i64,
+    pub(super) system_errors: i64,
     pub(super) rows: i64,
+    pub(super) prediction_sum: f64,
+    pub(super) prediction_count: i64,
     pub(super) first_us: i64,
     pub(super) last_us: i64,
 }
@@ -72,7 +76,11 @@ impl Batch {
     pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.predictions = self.predictions.saturating_add(other.predictions);
+        self.user_errors += other.user_errors;
+        self.system_errors += other.system_errors;
         self.rows = self.rows.saturating_add(other.rows);
+        self.prediction_sum += other.prediction_sum;
+        self.prediction_count = self.prediction_count.saturating_add(other.prediction_count);
         self.first_us = self.first_us.min(other.first_us);
         self.last_us = self.last_us.max(other.last_us);
     }

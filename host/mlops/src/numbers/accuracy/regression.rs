@@ -167,6 +167,11 @@ impl Regression {
         self.rows
     }
 
+    /// The mean of the actuals; none without rows.
+    pub(super) fn mean_actual(&self) -> Option<f64> {
+        (self.rows > 0).then(|| self.actuals.value() / self.rows as f64)
+    }
+
     pub(super) fn report(&self) -> Vec<Metric> {
         let all = self.rows;
         let whole = |name, value| Metric::new(name, all, all, value);

@@ -200,7 +200,8 @@ on_both!(a_description_that_cannot_be_names_its_field, async |world: World| {
 on_both!(an_archived_package_is_not_offered_and_serves_on, async |mut world: World| {
     let (package, _) = world.deployed("d").await;
     world.registry.archive(&package.id).await.unwrap();
-    world.registry.archive(&package.id).await.unwrap();
+    let again = world.registry.archive(&package.id).await.unwrap_err();
+    assert_eq!(again.to_string(), format!("model package {:?} is gone", package.id));
     is_missing(world.registry.archive("none").await, "model package");
     for _restarted in 0..2 {
         assert!(world.registry.packages(false).is_empty());

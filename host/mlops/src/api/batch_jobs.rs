@@ -1,0 +1,282 @@
+//! Monitoring jobs over HTTP. What a job is at is stored after every part of its file, so that it can be asked for, and
+//! ended, while the file comes; a call that brings a file is answered when all of it is counted.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::fault::chain;
+use super::file::file;
+use super::here::Here;
+use super::shape::{Body, Page, Queried, page};
+use super::{App, Fault};
+use crate::ingest::Accepted;
+use crate::monitoring_job::{File, Intake, Job, JobFault};
+use crate::registry::Definition;
+use crate::report::Moment;
+
+/// The kind of its definitions.
+const JOB: &str = "monitoring job";
+/// The kind of the batch that it may make.
+const BATCH: &str = "batch";
+
+/// A job as it is stored.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Stored {
+    job: Job,
+    batch: Option<String>,
+    at: Progress,
+}
+
+/// What a job is at.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Progress {
+    /// Its step.
+    status: Step,
+    /// In words.
+    status_details: String,
+    /// How much of the file was read.
+    percentage_completed: u64,
+    /// Rows that are counted.
+    scored_rows: u64,
+    /// Rows that are not.
+    failed_rows: u64,
+}
+
+/// The steps of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Step {
+    /// Its file is waited for.
+    #[default]
+    Initializing,
+    /// Its file comes.
+    Running,
+    /// Everything is counted.
+    Completed,
+    /// Somebody ended it.
+    Aborted,
+    /// It cannot be done.
+    Failed,
+}
+
+/// A job as it is shown.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    id: String,
+    created: Moment,
+    batch_id: Option<String>,
+    #[serde(flatten)]
+    at: Progress,
+    #[serde(flatten)]
+    job: Job,
+    links: Links,
+}
+
+/// Where a client goes on.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Links {
+    #[serde(rename = "self")]
+    this: String,
+    csv_upload: String,
+}
+
+impl Shown {
+    fn of(id: &str, created_us: i64, stored: Stored, here: &Here) -> Self {
+        let this = here.address(&format!("/api/v2/batchJobs/{id}/"));
+        Self {
+            id: id.to_owned(),
+            created: Moment(created_us),
+            batch_id: stored.batch,
+            at: stored.at,
+            job: stored.job,
+            links: Links { csv_upload: format!("{this}csvUpload/"), this },
+        }
+    }
+
+    fn of_definition(definition: &Definition, here: &Here) -> Result<Self, Fault> {
+        Ok(Self::of(&definition.id, definition.created_us, stored(definition)?, here))
+    }
+}
+
+fn stored(definition: &Definition) -> Result<Stored, Fault> {
+    serde_json::from_value(definition.body.clone()).map_err(|error| Fault::inside(&error))
+}
+
+pub(super) async fn create(
+    State(app): State<Arc<App>>,
+    here: Here,
+    body: Body<Job>,
+) -> Result<(StatusCode, Json<Shown>), Fault> {
+    let job = body?.0;
+    job.check()?;
+    let deployment = job.deployment_id.clone();
+    app.registry.deployment(&deployment)?;
+    let file = match &job.intake_settings {
+        Intake::LocalFile => None,
+        Intake::Dataset { dataset_id } => Some(app.registry.dataset_bytes(dataset_id).await?),
+    };
+    let batch = match &job.monitoring_batch_prefix {
+        None => None,
+        Some(prefix) => {
+            let name = format!("{prefix} {}", jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S"));
+            let batch = json!({"batchName": name});
+            Some(app.registry.define(&deployment, BATCH, batch).await?.id)
+        }
+    };
+    let at = Progress { status_details: "waits for its file".to_owned(), ..Progress::default() };
+    let made = Stored { job, batch, at };
+    let definition = app.registry.define(&deployment, JOB, json!(made)).await?;
+    if let Some(bytes) = file {
+        count(&app, &definition.id, &bytes).await?;
+    }
+    let (_, definition) = app.registry.find_definition(JOB, &definition.id).await?;
+    Ok((StatusCode::ACCEPTED, Json(Shown::of_definition(&definition, &here)?)))
+}
+
+pub(super) async fn one(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    here: Here,
+) -> Result<Json<Shown>, Fault> {
+    let (_, definition) = app.registry.find_definition(JOB, &id).await?;
+    Ok(Json(Shown::of_definition(&definition, &here)?))
+}
+
+/// The jobs of all deployments, the oldest first.
+pub(super) async fn list(
+    State(app): State<Arc<App>>,
+    here: Here,
+    part: Queried<Page>,
+) -> Result<Json<Value>, Fault> {
+    let part = part?.0;
+    let mut all = Vec::new();
+    for known in app.registry.deployments() {
+        all.extend(app.registry.definitions(&known.deployment.id, JOB).await?);
+    }
+    all.sort_by(|a, b| (a.created_us, &a.id).cmp(&(b.created_us, &b.id)));
+    let shown = all.iter().map(|definition| Shown::of_definition(definition, &here));
+    let mut shown = shown.collect::<Result<Vec<_>, _>>()?;
+    shown.retain(|job| part.finds(&job.id, &[&job.job.deployment_id]));
+    page(&app, &here, &part, shown.iter())
+}
+
+/// Ends a job. What it has counted stays counted.
+pub(super) async fn abort(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    here: Here,
+) -> Result<(StatusCode, Json<Shown>), Fault> {
+    let (_, definition) = app.registry.find_definition(JOB, &id).await?;
+    let mut stored = stored(&definition)?;
+    if matches!(stored.at.status, Step::Initializing | Step::Running) {
+        stored.at.status = Step::Aborted;
+        stored.at.status_details = "was ended by a client".to_owned();
+        app.registry.redefine(&id, &json!(stored)).await?;
+    }
+    let shown = Shown::of(&id, definition.created_us, stored, &here);
+    Ok((StatusCode::ACCEPTED, Json(shown)))
+}
+
+/// Takes the job's file. One that broke off may come again: what was counted of it is not counted twice.
+pub(super) async fn upload(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Result<StatusCode, Fault> {
+    app.registry.find_definition(JOB, &id).await?;
+    let (_, bytes) = file(request).await?;
+    count(&app, &id, &bytes).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Counts a file.
+async fn count(app: &App, id: &str, bytes: &[u8]) -> Result<(), Fault> {
+    let (deployment, definition) = app.registry.find_definition(JOB, id).await?;
+    let mut stored = stored(&definition)?;
+    if !matches!(stored.at.status, Step::Initializing | Step::Running) {
+        let message = format!("{JOB} {id:?} is over: {}", stored.at.status_details);
+        return Err(Fault::new(StatusCode::CONFLICT, message));
+    }
+    stored.at = Progress { status: Step::Running, ..Progress::default() };
+    let counted = parts(app, id, &deployment, &mut stored, bytes).await;
+    match &counted {
+        Ok(()) => {}
+        // The client may bring the file again.
+        Err(fault) if fault.is_ours() => return counted,
+        Err(fault) => {
+            stored.at.status = Step::Failed;
+            stored.at.status_details = fault.to_string();
+            app.registry.redefine(id, &json!(stored)).await?;
+        }
+    }
+    counted
+}
+
+async fn parts(
+    app: &App,
+    id: &str,
+    deployment: &str,
+    stored: &mut Stored,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    let (job, batch) = (stored.job.clone(), stored.batch.clone());
+    let mut file = File::open(&job, id, batch.as_deref(), bytes)?;
+    let plan = Arc::clone(&app.registry.deployment(deployment)?.plan);
+    let mut first_fault = None;
+    while let Some(calls) = file.next()? {
+        let (_, now) = app.registry.find_definition(JOB, id).await?;
+        if self::stored(&now)?.at.status == Step::Aborted {
+            return Ok(());
+        }
+        let mut fault = calls.first_fault;
+        stored.at.failed_rows += calls.failed;
+        if let Some(inputs) = calls.inputs {
+            match refused(app.ingest.prediction_inputs(&plan, inputs.into()).await?) {
+                None => stored.at.scored_rows += calls.rows,
+                Some(reason) => {
+                    stored.at.failed_rows += calls.rows;
+                    fault.get_or_insert(reason);
+                }
+            }
+        }
+        if let Some(actuals) = calls.actuals
+            && let Some(reason) = refused(app.ingest.actuals(&plan, actuals.into()).await?)
+        {
+            fault.get_or_insert(reason);
+        }
+        first_fault = first_fault.or(fault);
+        stored.at.percentage_completed = file.percent();
+        stored.at.status_details = first_fault.clone().unwrap_or_default();
+        app.registry.redefine(id, &json!(stored)).await?;
+    }
+    stored.at.status = Step::Completed;
+    stored.at.percentage_completed = 100;
+    if first_fault.is_none() {
+        stored.at.status_details = "everything is counted".to_owned();
+    }
+    app.registry.redefine(id, &json!(stored)).await?;
+    Ok(())
+}
+
+/// Why the first entry was not taken.
+fn refused(accepted: Accepted) -> Option<String> {
+    let first = accepted.refused.into_iter().next()?;
+    Some(format!("`{}` {}", first.field, first.reason))
+}
+
+impl From<JobFault> for Fault {
+    fn from(fault: JobFault) -> Self {
+        match fault {
+            JobFault::Setting { field, reason } => Self::field(field, reason),
+            other => Self::new(StatusCode::UNPROCESSABLE_ENTITY, chain(&other)),
+        }
+    }
+}
