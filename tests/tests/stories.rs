@@ -12,6 +12,7 @@ mod stories {
     mod check;
     mod command_line;
     mod compiling;
+    mod connected_client;
     mod containers;
     mod custom;
     mod deployments;

@@ -62,7 +62,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 64 << 20, package_bytes: 512 << 20, page: 1000, auto_register: false }
+        Self { body_bytes: 64 << 20, package_bytes: 512 << 20, page: 10_000, auto_register: false }
     }
 }
 

@@ -7,14 +7,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tests::{
-    Agent, AgentChannel, Kafka, Mlops, Monitor, Outpost, README_ROW, RabbitMq, Serve, fields,
-    parts, root, wait_until,
+    Agent, AgentChannel, Kafka, Mlops, Monitor, Outpost, README_ROW, RabbitMq, Serve, document,
+    fields, parts, root, wait_until,
 };
 
 /// Rows of each request.
 const REQUESTS: [usize; 3] = [1, 1, 12];
-/// Set to write the table into the document.
-const UPDATE: &str = "UPDATE_DOCS";
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Writer {
@@ -278,7 +276,7 @@ fn every_writer_goes_every_way_through_every_reader_to_our_server() {
         };
         assert_eq!(found, expected, "{}", cell.name());
     }
-    document(&table(&server, &cells));
+    document("INTEROP.md", "the table is made by the test", &table(&server, &cells));
 }
 
 /// The table of the document.
@@ -308,22 +306,4 @@ fn table(server: &Mlops, cells: &[Cell]) -> String {
         table += &format!("| {writer} | {way} | {reader} | all, equal | {known} |\n");
     }
     table
-}
-
-/// Holds the table against the document's, or puts it there.
-fn document(table: &str) {
-    const BEGIN: &str = "<!-- the table is made by the test -->\n";
-    const END: &str = "<!-- to here -->";
-    let path = root().join("docs/INTEROP.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (old, after) = rest.split_once(END).unwrap();
-    if std::env::var_os(UPDATE).is_some() {
-        std::fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
-    } else {
-        assert!(
-            old == table,
-            "docs/INTEROP.md is not what was found; run with {UPDATE}=1:\n{table}"
-        );
-    }
 }

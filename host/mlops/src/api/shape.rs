@@ -22,6 +22,7 @@ const PAGE: usize = 100;
 #[serde(default)]
 pub(super) struct Page {
     pub(super) offset: usize,
+    /// Entries in one answer; 0 for as many as there may be.
     pub(super) limit: Option<usize>,
     /// A part of a name in either case, or a whole id.
     search: Option<String>,
@@ -43,9 +44,13 @@ pub(super) fn page<T: Serialize>(
     page: &Page,
     all: impl ExactSizeIterator<Item = T>,
 ) -> Result<Json<Value>, Fault> {
-    let limit = page.limit.unwrap_or(PAGE);
-    if limit == 0 || limit > app.limits.page {
-        return Err(Fault::field("limit", format!("must be 1 to {}", app.limits.page)));
+    let limit = match page.limit.unwrap_or(PAGE) {
+        0 => app.limits.page,
+        limit => limit,
+    };
+    if limit > app.limits.page {
+        let reason = format!("must be at most {}; 0 is as many as there may be", app.limits.page);
+        return Err(Fault::field("limit", reason));
     }
     let total = all.len();
     let data: Vec<T> = all.skip(page.offset).take(limit).collect();

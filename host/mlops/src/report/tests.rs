@@ -3,6 +3,7 @@
 mod accuracy;
 mod drift;
 mod health;
+mod service;
 
 use std::sync::Arc;
 

@@ -77,6 +77,10 @@ on_both!(metrics_and_events_are_kept, async |world: World| {
         (summary.count, summary.sum, summary.min, summary.max),
         (2, 7.25, Some(3.25), Some(4.0))
     );
+    assert_eq!(summary.last, Some(4.0));
+    let of = world.store.metric_summary("d", "c", Some("a model"), 0, i64::MAX).await.unwrap();
+    assert_eq!((of.count, of.last), (0, None));
+    assert_eq!(world.store.metric_ids("d").await.unwrap(), ["c"]);
     let values = world.store.metric_values("d", "c", 0, i64::MAX).await.unwrap();
     assert_eq!(values[0].at_us, 1_795_563_184_524_000);
     assert_eq!(

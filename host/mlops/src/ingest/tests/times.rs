@@ -82,5 +82,7 @@ on_both!(batches_are_counted, async |world: World| {
     assert_eq!(batches.len(), 1);
     let batch = &batches[0];
     assert_eq!((batch.rows, batch.requests, batch.predictions), (2, 1, 1));
+    assert_eq!((batch.prediction_sum, batch.prediction_count), (2.0, 2));
+    assert_eq!((batch.user_errors, batch.system_errors), (0, 0));
     assert_eq!(batch.last_us - batch.first_us, 3 * crate::rollup::HOUR_US);
 });

@@ -186,7 +186,14 @@ on_both!(what_is_defined_belongs_to_its_deployment, async |mut world: World| {
     world.registry.define("d", "batch", json!({"batchName": "b"})).await.unwrap();
     is_missing(world.registry.define("none", "metric", json!({})).await, "deployment");
     world.restart().await;
-    assert_eq!(world.registry.definitions("d", "metric").await.unwrap(), [metric]);
+    assert_eq!(world.registry.definitions("d", "metric").await.unwrap(), [metric.clone()]);
+    assert_eq!(world.registry.definition("d", "metric", &metric.id).await.unwrap(), metric);
+    is_missing(world.registry.definition("d", "batch", &metric.id).await, "batch");
+    is_missing(world.registry.definition("e", "metric", &metric.id).await, "metric");
+    world.registry.redefine(&metric.id, &json!({"name": "price"})).await.unwrap();
+    let (of, changed) = world.registry.find_definition("metric", &metric.id).await.unwrap();
+    assert_eq!((&*of, &changed.body["name"]), ("d", &json!("price")));
+    is_missing(world.registry.find_definition("batch", &metric.id).await, "batch");
     assert!(world.registry.definitions("e", "metric").await.unwrap().is_empty());
     world.registry.undeploy("d").await.unwrap();
     assert!(world.registry.definitions("d", "batch").await.unwrap().is_empty());

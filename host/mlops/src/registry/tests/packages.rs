@@ -200,6 +200,9 @@ on_both!(a_description_that_cannot_be_names_its_field, async |world: World| {
 on_both!(an_archived_package_is_not_offered_and_serves_on, async |mut world: World| {
     let (package, _) = world.deployed("d").await;
     world.registry.archive(&package.id).await.unwrap();
+    let archived = format!("model package {:?} is archived", package.id);
+    assert_eq!(conflict(world.deploy("e", &package.id).await), archived);
+    assert_eq!(conflict(world.registry.replace("d", &package.id, Reason::Other).await), archived);
     let again = world.registry.archive(&package.id).await.unwrap_err();
     assert_eq!(again.to_string(), format!("model package {:?} is gone", package.id));
     is_missing(world.registry.archive("none").await, "model package");
