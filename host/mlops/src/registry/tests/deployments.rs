@@ -186,7 +186,8 @@ on_both!(what_is_defined_belongs_to_its_deployment, async |mut world: World| {
     world.registry.define("d", "batch", json!({"batchName": "b"})).await.unwrap();
     is_missing(world.registry.define("none", "metric", json!({})).await, "deployment");
     world.restart().await;
-    assert_eq!(world.registry.definitions("d", "metric").await.unwrap(), [metric.clone()]);
+    let all = world.registry.definitions("d", "metric").await.unwrap();
+    assert_eq!(all, std::slice::from_ref(&metric));
     assert_eq!(world.registry.definition("d", "metric", &metric.id).await.unwrap(), metric);
     is_missing(world.registry.definition("d", "batch", &metric.id).await, "batch");
     is_missing(world.registry.definition("e", "metric", &metric.id).await, "metric");
