@@ -263,7 +263,9 @@ fn every_writer_goes_every_way_through_every_reader_to_our_server() {
     for cell in &cells {
         let found = wait_until(&format!("the numbers of {}", cell.name()), || {
             let found = Found::of(&server, &cell.name());
-            (found.joined >= rows && found.requests >= REQUESTS.len() as u64).then_some(found)
+            // Health is read before accuracy, so that rows may be missing in one and joined in the other.
+            let all = found.joined >= rows && found.rows >= rows;
+            (all && found.requests >= REQUESTS.len() as u64).then_some(found)
         });
         let near = found.rmse.is_some_and(|found| (found / rmse - 1.0).abs() < 1e-9);
         assert!(near, "{}: {found:?}, not {rmse}", cell.name());
