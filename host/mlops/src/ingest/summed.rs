@@ -10,7 +10,7 @@ use super::prepare::{Preparing, read_body};
 use super::rows::as_number;
 use super::target::{classes, order};
 use super::work::{Call, Entry, MOST_ROWS, Records, What, Work};
-use crate::numbers::accuracy::Target;
+use crate::numbers::accuracy::{THRESHOLD, Target};
 use crate::numbers::{Bins, Tally};
 
 /// Reads a `predictionStats/fromJSON/` call.
@@ -99,33 +99,22 @@ fn add(preparing: &mut Preparing<'_>, index: usize, entry: &StatsEntry<'_>, drif
     preparing.work.entries.push(entry);
 }
 
-/// How often each class was predicted, as far as sums tell it. Of two classes the centroids of the positive one lie on this
-/// or that side of the threshold; of several the sender counted itself which one won, or else nobody knows.
+/// How often each class was predicted, as far as sums tell it: the sender counted how often each one was the most probable.
+/// With any other threshold than a half that is not what is predicted of two classes, and the centroids of so few are too
+/// far apart to tell.
 fn predicted(bins: &Bins, target: &Target, by_class: &[&Summary<'_>]) -> Option<Tally> {
-    let classes = classes(target);
-    let mut tally = bins.empty();
-    let mut add = |class: Option<usize>, rows: u64| {
-        let name = class.and_then(|at| classes.get(at)).map(String::as_str);
-        tally.add(bins.place_text(name), rows);
-    };
-    let rows = |stats: &&Summary<'_>| stats.count.saturating_add(stats.missing);
-    let rows = by_class.iter().map(rows).max().unwrap_or(0);
-    let mut decided: u64 = 0;
-    if let (Target::Binary { .. }, Some(positive)) = (target, by_class.last()) {
-        for (centroid, count) in &positive.centroids {
-            let Some(class) = target.decision(&[*centroid]) else { continue };
-            let count = u64::try_from(*count).unwrap_or(0);
-            decided = decided.saturating_add(count);
-            add(Some(class), count);
-        }
-    } else {
-        for (class, stats) in by_class.iter().enumerate() {
-            let won = stats.decisions?;
-            decided = decided.saturating_add(won);
-            add(Some(class), won);
-        }
+    if matches!(target, Target::Binary { threshold, .. } if *threshold != THRESHOLD) {
+        return None;
     }
-    add(None, rows.saturating_sub(decided));
+    let mut tally = bins.empty();
+    let mut decided: u64 = 0;
+    for (class, stats) in classes(target).iter().zip(by_class) {
+        let won = stats.decisions?;
+        decided = decided.saturating_add(won);
+        tally.add(bins.place_text(Some(class)), won);
+    }
+    let rows = by_class.iter().map(|stats| stats.count.saturating_add(stats.missing)).max();
+    tally.add(bins.place_text(None), rows.unwrap_or(0).saturating_sub(decided));
     Some(tally)
 }
 

@@ -82,18 +82,24 @@ on_both!(of_several_classes_the_first_of_the_most_probable_counts, async |mut wo
     assert_eq!(predicted(&world).await, [1, 2, 1, 0, 0, 2]);
 });
 
-on_both!(a_sum_of_two_classes_is_split_at_the_threshold, async |mut world: World| {
-    classes(&mut world, binary(0.3));
-    let no = summed(1, &[(0.7, 2), (0.2, 3)], Some(5));
-    let yes = summed(1, &[(0.29, 1), (0.3, 1), (0.8, 3)], Some(0));
+on_both!(a_sum_of_two_classes_tells_what_won_and_no_other_threshold, async |mut world: World| {
+    classes(&mut world, binary(0.5));
+    let no = summed(1, &[(0.7, 2), (0.2, 3)], Some(2));
+    let yes = summed(1, &[(0.3, 2), (0.8, 3)], Some(3));
     let sum = entry(json!([no, yes]), json!({}));
-    assert_eq!(taken(&world.stats(&[sum]).await), (1, 0, 0));
-    assert_eq!(predicted(&world).await, [1, 4, 0, 0, 1]);
-    let sum = entry(json!([yes, no]), json!({"classNames": ["yes", "no"]}));
-    assert_eq!(taken(&world.stats(&[sum]).await), (1, 0, 0));
-    assert_eq!(predicted(&world).await, [2, 8, 0, 0, 2]);
-    let sum = entry(json!([yes, no]), json!({"classNames": ["yes", "maybe"]}));
-    assert_eq!(world.stats(&[sum]).await.refused[0].field, "classNames");
+    assert_eq!(taken(&world.stats(&[sum.clone()]).await), (1, 0, 0));
+    assert_eq!(predicted(&world).await, [2, 3, 0, 0, 1]);
+    let other = entry(json!([yes, no]), json!({"classNames": ["yes", "no"]}));
+    assert_eq!(taken(&world.stats(&[other]).await), (1, 0, 0));
+    assert_eq!(predicted(&world).await, [4, 6, 0, 0, 2]);
+    let wrong = entry(json!([yes, no]), json!({"classNames": ["yes", "maybe"]}));
+    assert_eq!(world.stats(&[wrong]).await.refused[0].field, "classNames");
+    for threshold in [0.5 - f64::EPSILON, 0.5 + f64::EPSILON] {
+        classes(&mut world, binary(threshold));
+        assert_eq!(taken(&world.stats(&[sum.clone()]).await), (1, 0, 0));
+        assert_eq!(predicted(&world).await, [4, 6, 0, 0, 2]);
+    }
+    assert_eq!(world.total().await.rows, 24);
 });
 
 on_both!(a_sum_of_several_classes_says_itself_which_won, async |mut world: World| {
