@@ -68,18 +68,19 @@ def of_several(y, p, names):
     return decided, answers
 
 
-def report(mlops, deployment, features, p, names):
+def report(mlops, model, deployment, features, p, names):
     """All rows in a few requests; gives the association ids."""
     ids = [f"{deployment}-{row}" for row in range(len(p))]
     for first in range(0, len(p), 100):
         some = slice(first, first + 100)
-        mlops.report_deployment_stats(len(p[some]), 1.5, deployment_id=deployment)
+        mlops.report_deployment_stats(len(p[some]), 1.5, deployment_id=deployment, model_id=model)
         mlops.report_predictions_data(
             features_df=features.iloc[some],
             predictions=p[some].tolist(),
             association_ids=ids[some],
             class_names=names,
             deployment_id=deployment,
+            model_id=model,
         )
     return ids
 
@@ -89,7 +90,7 @@ def shares(decided, classes, training):
     counts, before = (numpy.bincount(them, minlength=classes) for them in (decided, training))
     lifted = lambda x: numpy.maximum(x / x.sum(), max(1e-4, 0.5 / x.sum()))
     q, r = (lifted(x) / lifted(x).sum() for x in (counts, before))
-    return {"counts": counts.tolist(), "psi": stats.entropy(q, r) + stats.entropy(r, q)}
+    return {"counts": counts.tolist(), "training": before.tolist(), "psi": stats.entropy(q, r) + stats.entropy(r, q)}
 
 
 def main():
@@ -102,15 +103,17 @@ def main():
         y = penguins[target].map(names.index).to_numpy()
         p = probabilities(penguins[MEASURED], y)
         decided, answers = of_two(y, p) if kind == "Binary" else of_several(y, p, names)
-        mlops.set_model_id(target)
         # In the reverse of the order that the deployment has them in.
-        ids = report(mlops, f"{target}-alike", features, p[:, ::-1], names[::-1])
+        ids = report(mlops, target, f"{target}-alike", features, p[:, ::-1], names[::-1])
         actuals = [mlops.get_actual_map(id, value) for id, value in zip(ids, penguins[target])]
-        mlops.report_actuals(actuals, deployment_id=f"{target}-alike")
+        mlops.report_actuals(actuals, deployment_id=f"{target}-alike", model_id=target)
         last = decided == len(names) - 1
-        report(mlops, f"{target}-other", features[last], p[last], names)
+        report(mlops, target, f"{target}-other", features[last], p[last], names)
         mlops.report_aggregated_predictions_data(
-            predictions=p.tolist(), class_names=names, deployment_id=f"{target}-summed"
+            predictions=p.tolist(),
+            class_names=names,
+            deployment_id=f"{target}-summed",
+            model_id=target,
         )
         package = {"name": target, "type": kind, "classNames": names}
         if kind == "Binary":
