@@ -84,6 +84,24 @@ impl Mlops {
         answer["id"].as_str().expect("an id").to_owned()
     }
 
+    /// Describes an external model, gives it its training data (CSV), and gives the package's id.
+    #[track_caller]
+    pub fn external(&self, description: &Value, training: &str) -> String {
+        let (status, answer) = self.call("POST", "modelPackages/fromJSON/", description);
+        assert!((200..300).contains(&status), "{status} {answer}");
+        let id = answer["id"].as_str().expect("an id").to_owned();
+        let (status, answer) = self
+            .try_call(
+                "POST",
+                &format!("modelPackages/{id}/trainingData/"),
+                "text/csv",
+                training.as_bytes(),
+            )
+            .expect("an answer");
+        assert!((200..300).contains(&status), "{status} {answer}");
+        id
+    }
+
     /// Makes a deployment with this id of a package.
     #[track_caller]
     pub fn deploy(&self, package: &str, id: &str) {

@@ -41,6 +41,18 @@ pub fn write(arguments: &[&str], environment: &[(&str, &str)]) -> Option<Vec<Rep
     Some(out.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect())
 }
 
+/// Classifies rows and reports them into a spool folder (`tests/python/classify.py`); gives what was told about it. None when
+/// Python is not set up.
+///
+/// # Panics
+///
+/// When it fails.
+#[track_caller]
+pub fn classify(spool: &std::path::Path) -> Option<serde_json::Value> {
+    let out = run("classify.py", &[spool.to_str().expect("UTF-8")], &[])?;
+    Some(serde_json::from_str(&out).expect("JSON"))
+}
+
 /// Holds an OpenAPI document against its own rules, and values against its schemas by their names; none when Python
 /// is not set up.
 ///

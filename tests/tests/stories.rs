@@ -10,6 +10,7 @@ mod stories {
     mod aggregation;
     mod channels;
     mod check;
+    mod classification;
     mod command_line;
     mod compiling;
     mod connected_client;

@@ -28,22 +28,21 @@ $as "$programs/pg_ctl" -D "$folder/data" -m immediate stop > /dev/null 2>&1
 rm -rf "$folder"
 "#;
 
-/// Makes a test of a body for each database; `World::new` makes of one what the body gets.
+/// Makes a test of a body for each database. The body takes a `World`, which the module makes of a [`Database`].
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
         mod $name {
             use super::*;
-            use crate::testing::Database;
 
             #[tokio::test]
             async fn sqlite() {
                 let body = $body;
-                body(World::new(Database::sqlite()).await).await;
+                body(World::new($crate::testing::Database::sqlite()).await).await;
             }
             #[tokio::test]
             async fn postgres() {
                 let body = $body;
-                if let Some(database) = Database::postgres() {
+                if let Some(database) = $crate::testing::Database::postgres() {
                     body(World::new(database).await).await;
                 }
             }

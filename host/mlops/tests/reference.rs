@@ -176,6 +176,44 @@ fn values_fall_into_numpys_bins() {
 }
 
 #[test]
+fn predicted_classes_are_numpys() {
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        threshold: Option<f64>,
+        training: Vec<f64>,
+        probabilities: Vec<Vec<f64>>,
+        counts: Vec<u64>,
+        baseline: Vec<u64>,
+        answers: BTreeMap<String, f64>,
+    }
+    for case in cases::<Case>("decisions") {
+        let classes: Vec<String> =
+            (0..case.probabilities[0].len()).map(|at| format!("class {at}")).collect();
+        let target = match (case.threshold, <[String; 2]>::try_from(classes.clone())) {
+            (Some(threshold), Ok(classes)) => Target::Binary { classes, threshold },
+            _several => Target::Multiclass { classes: classes.clone() },
+        };
+        let distribution = Distribution::of_codes(&case.training, &classes);
+        let (bins, baseline) = Bins::of_classes(&distribution, &classes).expect("bins of classes");
+        assert_eq!(baseline.counts(), case.baseline, "{}", case.name);
+        let mut tally = bins.empty();
+        for row in &case.probabilities {
+            let class = target.decision(row).map(|at| &*classes[at]);
+            tally.add(bins.place_text(class), 1);
+        }
+        assert_eq!(tally.counts(), case.counts, "{}", case.name);
+        for (name, theirs) in &case.answers {
+            let distance: Distance =
+                serde_json::from_value(Value::from(name.as_str())).expect("a distance");
+            let ours = distance.between(tally.counts(), baseline.counts());
+            near(&format!("{}: {name}", case.name), ours, Some(*theirs));
+        }
+        assert_eq!(case.answers.len(), 5, "{}", case.name);
+    }
+}
+
+#[test]
 fn quantiles_are_within_one_percent_of_numpys() {
     #[derive(Deserialize)]
     struct Case {

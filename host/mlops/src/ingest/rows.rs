@@ -1,7 +1,5 @@
 //! Rows with their predictions.
 
-use std::borrow::Cow;
-
 use record::wire::rest::read::{
     Body, Column as ReadColumn, Fault, InputEntry, Predictions, Value, Values,
 };
@@ -9,7 +7,7 @@ use record::wire::rest::read::{
 use super::answer::IngestError;
 use super::plan::DeploymentPlan;
 use super::prepare::{Preparing, read_body};
-use super::target::classes;
+use super::target::{classes, order};
 use super::work::{Call, Column, Entry, NO_KEY, PREDICTIONS, Rows, What, Work};
 use crate::numbers::Bins;
 
@@ -156,15 +154,13 @@ fn place_level(bins: &Bins, value: &Value<'_>) -> usize {
     }
 }
 
-/// The place of a prediction: of its number, or of the class that won.
+/// The place of a prediction: of its number, or of the class that is predicted. A row keeps the class that it was counted
+/// for when the threshold is changed later: it says what was decided, and the probabilities are not kept.
 fn predicted(plan: &DeploymentPlan, bins: &Bins, row: &[f64]) -> u16 {
     let place = match bins {
         Bins::Numeric { .. } => bins.place_number(row.last().copied().unwrap_or(f64::NAN)),
         Bins::Levels { .. } => {
-            let best = row.iter().enumerate().filter(|(_, value)| !value.is_nan());
-            // The first of equals, as scikit-learn has it.
-            let best = best.reduce(|best, one| if one.1 > best.1 { one } else { best });
-            let class = best.and_then(|(at, _)| classes(&plan.target).get(at));
+            let class = plan.target.decision(row).and_then(|at| classes(&plan.target).get(at));
             bins.place_text(class.map(String::as_str))
         }
     };
@@ -221,16 +217,4 @@ fn predictions(preparing: &mut Preparing<'_>, entry: &InputEntry<'_>) -> Result<
             classes.len()
         )),
     }
-}
-
-/// Where each of the deployment's classes is among an entry's.
-fn order(names: &[Cow<'_, str>], classes: &[String]) -> Result<Vec<usize>, Fault> {
-    if names.is_empty() {
-        return Ok((0..classes.len()).collect());
-    }
-    let place = |class: &String| names.iter().position(|name| *name == **class);
-    let places: Option<Vec<usize>> = classes.iter().map(place).collect();
-    places
-        .filter(|_| names.len() == classes.len())
-        .ok_or_else(|| Fault::new("classNames", "must be the classes of the deployment"))
 }

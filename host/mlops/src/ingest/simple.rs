@@ -9,6 +9,7 @@ use super::plan::DeploymentPlan;
 use super::prepare::{Preparing, micros, read_body, refuse_body};
 use super::target::classes;
 use super::work::{Call, Entry, EntryTime, MOST_ROWS, What, Work};
+use crate::numbers::accuracy::class_of;
 
 /// Reads a `predictionRequests/fromJSON/` call.
 pub(super) fn requests(
@@ -94,7 +95,10 @@ pub(super) fn actuals(
 fn outcome(plan: &DeploymentPlan, value: &ActualValue<'_>) -> Result<f64, Fault> {
     let classes = classes(&plan.target);
     let wrong = |reason: &str| Err(Fault::new("actualValue", reason));
-    let class = |text: &str| classes.iter().position(|class| class == text);
+    let place = |text: &str| {
+        let place = class_of(classes, text).map(|at| Ok(at as f64));
+        place.unwrap_or_else(|| wrong("must be a class of the deployment"))
+    };
     match value {
         ActualValue::Missing => wrong("is missing"),
         ActualValue::Number(number) if classes.is_empty() => Ok(*number),
@@ -102,16 +106,8 @@ fn outcome(plan: &DeploymentPlan, value: &ActualValue<'_>) -> Result<f64, Fault>
             Ok(number) if number.is_finite() => Ok(number),
             _other => wrong("must be a number: the deployment is a regression"),
         },
-        ActualValue::Number(number) => {
-            let place = class(&number.to_string()).or_else(|| class(&format!("{number:?}")));
-            place.map_or_else(|| wrong("must be a class of the deployment"), |at| Ok(at as f64))
-        }
-        ActualValue::Text(text) => {
-            let is_like = |class: &String| class.eq_ignore_ascii_case(text);
-            // True and false are written in capitals by some.
-            let place = class(text).or_else(|| classes.iter().position(is_like));
-            place.map_or_else(|| wrong("must be a class of the deployment"), |at| Ok(at as f64))
-        }
+        ActualValue::Number(number) => place(&number.to_string()),
+        ActualValue::Text(text) => place(text),
     }
 }
 

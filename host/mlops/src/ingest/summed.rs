@@ -8,8 +8,9 @@ use super::answer::IngestError;
 use super::plan::DeploymentPlan;
 use super::prepare::{Preparing, read_body};
 use super::rows::as_number;
-use super::target::classes;
+use super::target::{classes, order};
 use super::work::{Call, Entry, MOST_ROWS, Records, What, Work};
+use crate::numbers::accuracy::{THRESHOLD, Target};
 use crate::numbers::{Bins, Tally};
 
 /// Reads a `predictionStats/fromJSON/` call.
@@ -39,11 +40,21 @@ fn add(preparing: &mut Preparing<'_>, index: usize, entry: &StatsEntry<'_>, drif
         preparing.refuse_entry(index, &entry.origin, Fault::new("predictions", reason));
         return;
     }
+    // One for each class, in the order of the deployment's.
+    let by_class = if classes.is_empty() || found == 0 {
+        entry.predictions.iter().collect()
+    } else {
+        match order(&entry.class_names, classes) {
+            Ok(order) => order.iter().map(|at| &entry.predictions[*at]).collect::<Vec<_>>(),
+            Err(fault) => return preparing.refuse_entry(index, &entry.origin, fault),
+        }
+    };
     let all = entry.predictions.iter().chain(entry.features.iter().map(|one| &one.stats));
     let too_many = |stats: &Summary<'_>| {
         let centroids = stats.centroids.iter().map(|(_, count)| count.unsigned_abs());
         let levels = stats.levels.iter().map(|(_, count)| *count);
-        let mut counts = centroids.chain(levels).chain([stats.count, stats.missing]);
+        let counts = centroids.chain(levels).chain([stats.count, stats.missing]);
+        let mut counts = counts.chain(stats.decisions);
         counts.any(|count| count > MOST_ROWS)
     };
     if all.into_iter().any(too_many) {
@@ -62,20 +73,12 @@ fn add(preparing: &mut Preparing<'_>, index: usize, entry: &StatsEntry<'_>, drif
                 features[place] = Some(tally(bins, &feature.stats));
             }
         }
-        predictions = package.predictions.as_ref().filter(|_| found > 0).map(|bins| match bins {
-            Bins::Numeric { .. } => tally(bins, &entry.predictions[found - 1]),
-            Bins::Levels { .. } => {
-                let mut tally = bins.empty();
-                for (at, class) in entry.predictions.iter().enumerate() {
-                    let name = entry.class_names.get(at).map(|name| &**name);
-                    let name = name.or_else(|| classes.get(at).map(String::as_str));
-                    tally.add(bins.place_text(name), class.decisions.unwrap_or(0));
-                }
-                tally
-            }
+        predictions = package.predictions.as_ref().zip(by_class.last()).and_then(|it| match it {
+            (bins @ Bins::Numeric { .. }, last) => Some(tally(bins, last)),
+            (bins, _) => predicted(bins, &preparing.plan.target, &by_class),
         });
     }
-    let last = entry.predictions.last();
+    let last = by_class.last();
     let sum = last.and_then(|last| Some((last.sum?, last.count)));
     let records = match &*entry.record_ids {
         [] => preparing.record(&entry.origin, None),
@@ -94,6 +97,25 @@ fn add(preparing: &mut Preparing<'_>, index: usize, entry: &StatsEntry<'_>, drif
         what: What::Summed { rows, features, predictions, sum },
     };
     preparing.work.entries.push(entry);
+}
+
+/// How often each class was predicted, as far as sums tell it: the sender counted how often each one was the most probable.
+/// With any other threshold than a half that is not what is predicted of two classes, and the centroids of so few are too
+/// far apart to tell.
+fn predicted(bins: &Bins, target: &Target, by_class: &[&Summary<'_>]) -> Option<Tally> {
+    if matches!(target, Target::Binary { threshold, .. } if *threshold != THRESHOLD) {
+        return None;
+    }
+    let mut tally = bins.empty();
+    let mut decided: u64 = 0;
+    for (class, stats) in classes(target).iter().zip(by_class) {
+        let won = stats.decisions?;
+        decided = decided.saturating_add(won);
+        tally.add(bins.place_text(Some(class)), won);
+    }
+    let rows = by_class.iter().map(|stats| stats.count.saturating_add(stats.missing)).max();
+    tally.add(bins.place_text(None), rows.unwrap_or(0).saturating_sub(decided));
+    Some(tally)
 }
 
 fn tally(bins: &Bins, stats: &Summary<'_>) -> Tally {

@@ -1,5 +1,9 @@
 //! What a deployment predicts, in the terms of the accuracy sums.
 
+use std::borrow::Cow;
+
+use record::wire::rest::read::Fault;
+
 use crate::numbers::accuracy::{Actual, Outcome, Target};
 
 /// The classes; none for a regression.
@@ -16,4 +20,17 @@ pub(super) fn outcome(prediction: &[f64], actual: f64) -> Outcome<'_> {
     let actual =
         if prediction.len() == 1 { Actual::Number(actual) } else { Actual::Class(actual as usize) };
     Outcome { prediction, actual }
+}
+
+/// Where each of the deployment's classes is among an entry's, which has them in its own order; in the deployment's when it
+/// names none.
+pub(super) fn order(names: &[Cow<'_, str>], classes: &[String]) -> Result<Vec<usize>, Fault> {
+    if names.is_empty() {
+        return Ok((0..classes.len()).collect());
+    }
+    let place = |class: &String| names.iter().position(|name| *name == **class);
+    let places: Option<Vec<usize>> = classes.iter().map(place).collect();
+    places
+        .filter(|_| names.len() == classes.len())
+        .ok_or_else(|| Fault::new("classNames", "must be the classes of the deployment"))
 }

@@ -1,5 +1,6 @@
 //! Ingest on both databases: every record once, every row in its hour, every actual to its predictions.
 
+mod classes;
 mod joins;
 mod kills;
 mod model;

@@ -4,6 +4,7 @@
 //! alone; every metric says how many rows it used, and why it has no value when it has none.
 
 mod binary;
+mod classes;
 mod metric;
 mod multiclass;
 mod regression;
@@ -12,6 +13,7 @@ mod scores;
 use serde::{Deserialize, Serialize};
 
 pub use binary::Binary;
+pub use classes::class_of;
 pub use metric::{Method, Metric, Reason};
 pub use multiclass::{CLASSES_WITH_SCORES, Multiclass};
 pub use regression::{Regression, TWEEDIE_POWER};

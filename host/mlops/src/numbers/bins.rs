@@ -61,6 +61,32 @@ impl Bins {
         }
     }
 
+    /// The bins of predicted classes, and how training's fell into them: a place for each class in the target's order, also
+    /// for one that training did not have; of more classes than can be listed, for the most frequent ones. None where
+    /// training's were counted as numbers.
+    #[must_use]
+    pub fn of_classes(distribution: &Distribution, classes: &[String]) -> Option<(Self, Tally)> {
+        let Distribution::Categorical { missing, levels, other } = distribution else {
+            return None;
+        };
+        let mut listed = classes.to_vec();
+        let mut known = Vec::new();
+        if classes.len() > LEVELS_LISTED {
+            let frequent = levels.iter().filter(|(level, _)| classes.contains(level));
+            listed = frequent.take(LEVELS_LISTED).map(|(level, _)| level.clone()).collect();
+            known = classes.iter().filter(|class| !listed.contains(class)).cloned().collect();
+            known.sort();
+        }
+        let unlisted = listed.len();
+        let mut counts = vec![0; unlisted];
+        counts.extend([*other, 0, *missing]);
+        for (level, count) in levels {
+            let place = listed.iter().position(|class| class == level).unwrap_or(unlisted);
+            counts[place] += count;
+        }
+        Some((Self::Levels { listed, known }, Tally(counts)))
+    }
+
     /// How many places there are.
     #[must_use]
     pub fn places(&self) -> usize {

@@ -76,14 +76,20 @@ fn columns(package: &Package, settings: &Settings) -> Baseline {
             let importance = importance(&feature.name, at);
             features.push(Column { name: feature.name.clone(), bins, tally, importance });
         }
-        // A classification's predictions are probabilities, which training's labels say nothing of.
-        let kind = match package.target.kind {
-            TargetType::Regression => Some(Kind::Numeric),
+        let binned = match (package.target.kind, &package.target.class_names) {
+            (TargetType::Regression, _) => {
+                Some(Bins::of(&baseline.predictions, Some(&Kind::Numeric)))
+            }
+            (TargetType::Binary | TargetType::Multiclass, Some(classes)) => {
+                Bins::of_classes(&baseline.predictions, classes)
+            }
             _ => None,
         };
-        predictions = kind.map(|kind| {
-            let (bins, tally) = Bins::of(&baseline.predictions, Some(&kind));
-            Column { name: package.target.name.clone(), bins, tally, importance: IMPORTANCE }
+        predictions = binned.map(|(bins, tally)| Column {
+            name: package.target.name.clone(),
+            bins,
+            tally,
+            importance: IMPORTANCE,
         });
     }
     Baseline { plan: package.plan, features, predictions, metrics: package.metrics.clone() }

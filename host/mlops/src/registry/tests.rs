@@ -1,5 +1,6 @@
 //! The registry on both databases: what it takes, what it refuses and why, and that it is the same after a restart.
 
+mod classes;
 mod datasets;
 mod deployments;
 mod packages;

@@ -2,7 +2,7 @@
 //!
 //! A CSV file whose first line names the columns. One is the target; one may be named `prediction`, and has what the model
 //! said for the row, best on rows that it had not seen. All others are features: numbers where every value is one,
-//! levels otherwise.
+//! levels otherwise. Of a classification both have classes by the target's names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use models::schema::{Feature, Kind, MISSING, Missing, Unknown};
 use sha2::{Digest as _, Sha256};
 
 use super::{Package, TargetType};
-use crate::numbers::accuracy::{Actual, Outcome, Sums, Target};
+use crate::numbers::accuracy::{Actual, Outcome, Sums, Target, class_of};
 
 /// The column with the model's own predictions.
 const PREDICTION: &str = "prediction";
@@ -46,6 +46,20 @@ pub enum TrainingFault {
         column: String,
         /// The line in the file.
         line: u64,
+    },
+    /// A target or a prediction of a classification is none of the classes.
+    #[error(
+        "column {column:?}, line {line}: {found:?} is none of the target's classNames {classes:?}"
+    )]
+    NotAClass {
+        /// The column.
+        column: String,
+        /// The line in the file.
+        line: u64,
+        /// What is there.
+        found: String,
+        /// The classes.
+        classes: Vec<String>,
     },
 }
 
@@ -90,7 +104,12 @@ impl Package {
             distributions.push(distribution);
         }
         let outcomes = column(target);
-        let target_distribution = distribution(&outcomes).1;
+        let of_classes = |at: usize, name: &str| {
+            self.target.class_names.as_ref().map(|classes| labels(&rows, at, name, classes))
+        };
+        let target_distribution = of_classes(target, &self.target.name)
+            .unwrap_or_else(|| Ok(distribution(&outcomes).1))?;
+        let predicted = prediction.and_then(|at| of_classes(at, PREDICTION)).transpose()?;
         self.metrics = BTreeMap::new();
         let predictions = match prediction {
             Some(at) if self.target.kind == TargetType::Regression => {
@@ -99,7 +118,7 @@ impl Package {
                 self.metrics = metrics(&said, &happened);
                 Distribution::of_numbers(&said)
             }
-            Some(at) => distribution(&column(at)).1,
+            Some(at) => predicted.unwrap_or_else(|| distribution(&column(at)).1),
             // The best guess at what a model says is what it was taught.
             None => target_distribution.clone(),
         };
@@ -134,6 +153,31 @@ fn distribution(values: &[Option<&str>]) -> (Kind, Distribution) {
     let codes: Vec<f64> = values.iter().map(code).collect();
     let distribution = Distribution::of_codes(&codes, &levels);
     (Kind::Categorical(levels), distribution)
+}
+
+/// Of a column of classes.
+fn labels(
+    rows: &[csv::StringRecord],
+    at: usize,
+    column: &str,
+    classes: &[String],
+) -> Result<Distribution, TrainingFault> {
+    let code = |row: &csv::StringRecord| {
+        let text = row.get(at).unwrap_or_default();
+        match class_of(classes, text) {
+            Some(place) => Ok(place as f64),
+            // A class may be called what otherwise means that nothing is there.
+            None if MISSING.contains(&text) => Ok(f64::NAN),
+            None => Err(TrainingFault::NotAClass {
+                column: column.to_owned(),
+                line: row.position().map_or(0, csv::Position::line),
+                found: text.to_owned(),
+                classes: classes.to_vec(),
+            }),
+        }
+    };
+    let codes = rows.iter().map(code).collect::<Result<Vec<f64>, _>>()?;
+    Ok(Distribution::of_codes(&codes, classes))
 }
 
 fn numbers(

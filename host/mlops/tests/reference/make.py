@@ -170,6 +170,17 @@ def tally(name, training, values):
             "baseline": [0, *np.histogram(training, bins=10)[0].tolist(), 0, 0], "counts": [int(x) for x in counts]}
 
 
+def decisions(name, training, probabilities, threshold=None):
+    """Which classes are predicted, beside those of training: two by a threshold, several by the largest."""
+    p = np.asarray(probabilities, float)
+    decided = (p[:, -1] >= threshold).astype(int) if threshold is not None else p.argmax(axis=1)
+    classes = p.shape[1]
+    # New classes, others and missing ones are not there.
+    counts = lambda them: [*np.bincount(them, minlength=classes), 0, 0, 0]
+    compared = distances(name, counts(decided), counts(np.asarray(training)))
+    return {**compared, "threshold": threshold, "training": list(training), "probabilities": p.tolist()}
+
+
 def quantiles(name, times):
     shares = [0.0, 0.25, 0.5, 0.9, 0.95, 0.99, 1.0]
     return {"name": name, "times": list(times), "shares": shares,
@@ -248,6 +259,19 @@ def everything():
     bmi = data["bmi"].to_numpy(float)[:200] + random.uniform(0, 1e-3, 200).round(6)
     moved = np.where(random.uniform(size=200) < 0.1, np.nan, (random.permutation(bmi) * 1.2 - 1).round(6))
     yield "tallies", [tally("diabetes, moved", bmi, moved), tally("nothing but missing", bmi[:20], np.array([np.nan] * 3))]
+
+    # A generator of their own, so that what follows stays as it was.
+    shares = np.random.default_rng(11)
+    some, rare = [0.5, 0.3, 0.2], [0.9, 0.07, 0.03]
+    scores = shares.beta(2, 2, 300).round(2)
+    pairs, triples = np.column_stack([1 - scores, scores]), shares.dirichlet(some, 200).round(6)
+    yield "decisions", [
+        decisions("two classes", shares.integers(0, 2, 150), pairs, 0.5),
+        decisions("two classes, on the threshold", shares.integers(0, 2, 150), pairs, float(scores[0])),
+        decisions("several classes", shares.choice(3, 150, p=some), triples),
+        decisions("several classes, ties", shares.choice(3, 150, p=rare), shares.multinomial(4, [1 / 3] * 3, 200) / 4),
+        decisions("a class that training did not have", shares.integers(0, 2, 150), triples),
+    ]
 
     yield "times", [
         quantiles("usual", np.exp(random.normal(1, 1.2, 1500)).round(6)),

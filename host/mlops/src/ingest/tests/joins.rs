@@ -116,6 +116,6 @@ on_both!(classes_meet_by_name, async |mut world: World| {
     assert_eq!((total.rows, total.accuracy.rows()), (3, 2));
     assert_eq!(
         (&*total.predicted.as_ref().unwrap().0, total.prediction_sum.value()),
-        (&[2, 1, 0, 0, 0][..], 1.5)
+        (&[1, 2, 0, 0, 0][..], 1.5)
     );
 });

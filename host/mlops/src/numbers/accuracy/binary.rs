@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::classes::is_positive;
 use super::metric::{Metric, Reason, share};
 use super::scores::Scores;
 use super::{Actual, Outcome, step};
@@ -41,11 +42,11 @@ impl Binary {
         else {
             return step(&mut self.unusable, enters);
         };
-        if !(0.0..=1.0).contains(&score) {
+        let Some(predicted) = is_positive(score, self.threshold) else {
             return step(&mut self.unusable, enters);
-        }
+        };
         let positive = class == 1;
-        let cell = match (positive, score >= self.threshold) {
+        let cell = match (positive, predicted) {
             (true, true) => &mut self.true_positives,
             (false, true) => &mut self.false_positives,
             (true, false) => &mut self.false_negatives,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::binary::loss;
+use super::classes::most_probable;
 use super::metric::{Method, Metric, Reason, share};
 use super::scores::Scores;
 use super::{Actual, Outcome, step};
@@ -38,21 +39,14 @@ impl Multiclass {
 
     pub(super) fn count(&mut self, outcome: &Outcome<'_>, enters: bool) {
         let probabilities = outcome.prediction;
-        let fits = probabilities.len() == self.classes
-            && probabilities.iter().all(|p| (0.0..=1.0).contains(p));
         let happened = match outcome.actual {
             Actual::Class(class) => probabilities.get(class).map(|p| (class, *p)),
             Actual::Number(_) => None,
         };
-        let (true, Some((class, probability))) = (fits, happened) else {
+        let predicted = most_probable(probabilities, self.classes);
+        let (Some(predicted), Some((class, probability))) = (predicted, happened) else {
             return step(&mut self.unusable, enters);
         };
-        let first = (0, probabilities[0]);
-        // The first of equals, as scikit-learn has it.
-        let (predicted, _) = probabilities
-            .iter()
-            .enumerate()
-            .fold(first, |best, (at, p)| if *p > best.1 { (at, *p) } else { best });
         let key = (class as u32, predicted as u32);
         let cell = self.cells.entry(key).or_default();
         step(cell, enters);
