@@ -85,9 +85,9 @@ def report(mlops, model, deployment, features, p, names):
     return ids
 
 
-def shares(decided, classes, training):
-    """How often each class was predicted, and how far that is from training, in PSI."""
-    counts, before = (numpy.bincount(them, minlength=classes) for them in (decided, training))
+def shares(decided, training, order):
+    """How often each class was predicted, in this order, and how far that is from training, in PSI."""
+    counts, before = (numpy.bincount(them, minlength=len(order))[order] for them in (decided, training))
     lifted = lambda x: numpy.maximum(x / x.sum(), max(1e-4, 0.5 / x.sum()))
     q, r = (lifted(x) / lifted(x).sum() for x in (counts, before))
     return {"counts": counts.tolist(), "training": before.tolist(), "psi": stats.entropy(q, r) + stats.entropy(r, q)}
@@ -117,14 +117,16 @@ def main():
         )
         package = {"name": target, "type": kind, "classNames": names}
         if kind == "Binary":
-            package["predictionThreshold"] = THRESHOLD
+            # The service has the positive one first.
+            package |= {"classNames": names[::-1], "predictionThreshold": THRESHOLD}
+        order = [names.index(name) for name in package["classNames"]]
         told[target] = {
             "target": package,
             "training": penguins.to_csv(index=False),
             "answers": answers,
             "rows": len(y),
-            "alike": shares(decided, len(names), y),
-            "other": shares(decided[last], len(names), y),
+            "alike": shares(decided, y, order),
+            "other": shares(decided[last], y, order),
         }
     mlops.shutdown()
     print(json.dumps(told, default=float))

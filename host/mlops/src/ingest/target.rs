@@ -22,11 +22,13 @@ pub(super) fn outcome(prediction: &[f64], actual: f64) -> Outcome<'_> {
     Outcome { prediction, actual }
 }
 
-/// Where each of the deployment's classes is among an entry's, which has them in its own order; in the deployment's when it
-/// names none.
+/// Where each of the deployment's classes is among an entry's, which has them in its own order; in the package's when it
+/// names none: there the positive one of two is the first.
 pub(super) fn order(names: &[Cow<'_, str>], classes: &[String]) -> Result<Vec<usize>, Fault> {
-    if names.is_empty() {
-        return Ok((0..classes.len()).collect());
+    match (names.len(), classes.len()) {
+        (0, 2) => return Ok(vec![1, 0]),
+        (0, several) => return Ok((0..several).collect()),
+        _named => {}
     }
     let place = |class: &String| names.iter().position(|name| *name == **class);
     let places: Option<Vec<usize>> = classes.iter().map(place).collect();

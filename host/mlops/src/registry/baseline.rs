@@ -40,7 +40,10 @@ fn target(target: &TargetDescription, settings: &Settings) -> Target {
     let threshold =
         settings.prediction_threshold.or(target.prediction_threshold).unwrap_or(THRESHOLD);
     match (target.kind, <[String; 2]>::try_from(names)) {
-        (TargetType::Binary, Ok(classes)) => Target::Binary { classes, threshold },
+        // The service has the positive class first, the sums have it last.
+        (TargetType::Binary, Ok([positive, negative])) => {
+            Target::Binary { classes: [negative, positive], threshold }
+        }
         (TargetType::Multiclass, Ok(classes)) => Target::Multiclass { classes: classes.into() },
         (TargetType::Multiclass, Err(classes)) => Target::Multiclass { classes },
         _ => Target::Regression,

@@ -50,10 +50,10 @@ pub struct TargetDescription {
     /// What kind of thing it is.
     #[serde(rename = "type")]
     pub kind: TargetType,
-    /// The classes, in the order of the probabilities.
+    /// The classes, in the order of the probabilities; of two the positive one first, as the service has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_names: Option<Vec<String>>,
-    /// The probability from which on the positive class, the last one, is predicted.
+    /// The probability from which on the positive class is predicted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction_threshold: Option<f64>,
 }

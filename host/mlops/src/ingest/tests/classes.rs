@@ -43,13 +43,13 @@ async fn predicted(world: &World) -> Vec<u64> {
 
 on_both!(two_classes_are_told_apart_by_the_threshold, async |mut world: World| {
     classes(&mut world, binary(0.3));
-    // Both numbers, in the deployment's order: also such as do not add up to one, or are not there.
+    // In the record's order: also such as do not add up to one, or are not there.
     let rows = json!([[0.8, 0.2], [0.7, 0.3], [0.9, 0.9], [0.0, 0.0], null, [1.0, null], [0.5, 7]]);
-    assert_eq!(taken(&world.inputs(&[entry(rows, json!({}))]).await), (1, 0, 0));
+    let order = json!({"classNames": ["no", "yes"]});
+    assert_eq!(taken(&world.inputs(&[entry(rows, order)]).await), (1, 0, 0));
     assert_eq!(predicted(&world).await, [2, 2, 0, 0, 3]);
-    // The record's own order.
-    let order = json!({"classNames": ["yes", "no"]});
-    assert_eq!(taken(&world.inputs(&[entry(json!([[0.2, 0.8]]), order)]).await), (1, 0, 0));
+    // In the package's, which has the positive one first.
+    assert_eq!(taken(&world.inputs(&[entry(json!([[0.2, 0.8]]), json!({}))]).await), (1, 0, 0));
     assert_eq!(predicted(&world).await, [3, 2, 0, 0, 3]);
     // The positive one alone.
     assert_eq!(taken(&world.inputs(&[entry(json!([0.3, 0.29]), json!({}))]).await), (1, 0, 0));
@@ -86,10 +86,10 @@ on_both!(a_sum_of_two_classes_tells_what_won_and_no_other_threshold, async |mut 
     classes(&mut world, binary(0.5));
     let no = summed(1, &[(0.7, 2), (0.2, 3)], Some(2));
     let yes = summed(1, &[(0.3, 2), (0.8, 3)], Some(3));
-    let sum = entry(json!([no, yes]), json!({}));
+    let sum = entry(json!([no, yes]), json!({"classNames": ["no", "yes"]}));
     assert_eq!(taken(&world.stats(&[sum.clone()]).await), (1, 0, 0));
     assert_eq!(predicted(&world).await, [2, 3, 0, 0, 1]);
-    let other = entry(json!([yes, no]), json!({"classNames": ["yes", "no"]}));
+    let other = entry(json!([yes, no]), json!({}));
     assert_eq!(taken(&world.stats(&[other]).await), (1, 0, 0));
     assert_eq!(predicted(&world).await, [4, 6, 0, 0, 2]);
     let wrong = entry(json!([yes, no]), json!({"classNames": ["yes", "maybe"]}));

@@ -186,7 +186,7 @@ on_both!(a_description_that_cannot_be_names_its_field, async |world: World| {
     ] {
         assert_eq!(field(world.external(given.clone()).await), wrong, "{given}");
     }
-    let binary = target("Binary", json!({"classNames": ["no", "yes"], "predictionThreshold": 0.3}));
+    let binary = target("Binary", json!({"classNames": ["yes", "no"], "predictionThreshold": 0.3}));
     let package = world.external(binary).await.unwrap();
     let known = world.deploy("d", &package.id).await.unwrap();
     let classes = ["no".to_owned(), "yes".to_owned()];
