@@ -6,11 +6,13 @@ use axum::Json;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::jobs::Done;
 use super::{App, Fault, jobs};
 use crate::ingest::{Accepted, DeploymentPlan};
 use crate::registry::{
@@ -48,11 +50,10 @@ pub(super) async fn actuals(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Body,
-) -> Result<Response, Fault> {
+) -> Result<Done<Accepted>, Fault> {
     let plan = plan(&app, &id).await?;
     let accepted = app.ingest.actuals(&plan, body?).await?;
-    let body = serde_json::to_value(accepted).unwrap_or_default();
-    Ok(jobs::done(&format!("deployments/{id}"), body))
+    Ok(jobs::done(format!("deployments/{id}"), accepted))
 }
 
 pub(super) async fn custom_metrics(
@@ -64,8 +65,22 @@ pub(super) async fn custom_metrics(
     Ok((StatusCode::ACCEPTED, Json(app.ingest.custom_metrics(&plan, &metric, body?).await?)))
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedEvent")]
+pub(super) struct Noted {
+    message: &'static str,
+    /// 1 when it was taken.
+    accepted: u8,
+    /// 1 when it had been taken before.
+    duplicates: u8,
+}
+
 /// An event. One that names no deployment is of the whole.
-pub(super) async fn event(State(app): State<Arc<App>>, body: Body) -> Result<Response, Fault> {
+pub(super) async fn event(
+    State(app): State<Arc<App>>,
+    body: Body,
+) -> Result<(StatusCode, Json<Noted>), Fault> {
     let body = body?;
     if body.len() > EVENT_BYTES {
         let message = format!("an event has at most {EVENT_BYTES} bytes");
@@ -86,9 +101,8 @@ pub(super) async fn event(State(app): State<Arc<App>>, body: Body) -> Result<Res
         body: event.to_string(),
     };
     let is_new = app.registry.store().add_event(&stored).await?;
-    let answer =
-        json!({"message": "ok", "accepted": u8::from(is_new), "duplicates": u8::from(!is_new)});
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    let (accepted, duplicates) = (u8::from(is_new), u8::from(!is_new));
+    Ok((StatusCode::ACCEPTED, Json(Noted { message: "ok", accepted, duplicates })))
 }
 
 fn when(text: &str) -> Option<i64> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{App, Fault};
@@ -18,7 +19,7 @@ const CHAMPION: &str = "champion";
 const ROLES: [&str; 3] = [CHAMPION, "canary", "challenger"];
 
 /// What a report is about.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Query {
     start: Option<String>,

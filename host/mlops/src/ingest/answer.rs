@@ -1,11 +1,12 @@
 //! What a call is answered.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::store::StoreError;
 
 /// What became of a call's entries. Those that are good are taken when others are refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Accepted {
     message: &'static str,
     /// Entries that were taken.
@@ -23,7 +24,7 @@ impl Default for Accepted {
 }
 
 /// An entry that was not taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedEntry {
     /// Its place in `data`.
