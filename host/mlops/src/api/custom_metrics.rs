@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -40,7 +40,7 @@ pub(super) struct NewMetric {
     directionality: Directionality,
     /// What it was before, as a number or as a list of `{value}`.
     #[serde(default, deserialize_with = "baseline")]
-    #[schemars(with = "Baselines")]
+    #[schemars(schema_with = "baselines")]
     baseline_values: Vec<BaselineValue>,
     /// Values are of a model each.
     #[serde(default = "yes")]
@@ -100,6 +100,15 @@ enum Baselines {
     Number(f64),
     List(Vec<BaselineValue>),
     Nothing(()),
+}
+
+/// Answered, it always is a list.
+fn baselines(generator: &mut SchemaGenerator) -> Schema {
+    if generator.contract().is_serialize() {
+        generator.subschema_for::<Vec<BaselineValue>>()
+    } else {
+        generator.subschema_for::<Baselines>()
+    }
 }
 
 fn baseline<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<BaselineValue>, D::Error> {

@@ -68,7 +68,10 @@ pub(super) async fn upload(
 ) -> Result<Done<Kept>, Fault> {
     let (name, bytes) = file(request).await?;
     let id = app.registry.add_dataset(&name, &bytes).await?;
-    Ok(jobs::done(format!("datasets/{id}"), Kept { catalog_id: id.clone(), catalog_version_id: id }))
+    Ok(jobs::done(
+        format!("datasets/{id}"),
+        Kept { catalog_id: id.clone(), catalog_version_id: id },
+    ))
 }
 
 pub(super) async fn list(

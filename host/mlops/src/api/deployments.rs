@@ -13,9 +13,7 @@ use super::here::Here;
 use super::jobs::{Done, Said};
 use super::shape::{Body, List, Page, Queried, page};
 use super::{App, Fault, jobs, packages};
-use crate::registry::{
-    Known, NewDeployment, Package, Reason, Settings, SettingsPatch, TargetType,
-};
+use crate::registry::{Known, NewDeployment, Package, Reason, Settings, SettingsPatch, TargetType};
 use crate::report::Moment;
 use crate::store::{ClockSkew, Refusal};
 

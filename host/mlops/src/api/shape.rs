@@ -21,8 +21,9 @@ const PAGE: usize = 100;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Page {
+    /// Entries before the first one.
     pub(super) offset: usize,
-    /// Entries in one answer; 0 for as many as there may be.
+    /// Entries in one answer, 100 when it is not said; 0 for as many as there may be.
     pub(super) limit: Option<usize>,
     /// A part of a name in either case, or a whole id.
     search: Option<String>,

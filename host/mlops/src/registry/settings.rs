@@ -194,9 +194,13 @@ impl Settings {
 }
 
 /// A change of settings: an object whose keys replace those that are there, objects key by key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct SettingsPatch(pub serde_json::Map<String, serde_json::Value>);
+pub struct SettingsPatch(
+    /// Keys of [`Settings`].
+    #[schemars(with = "Settings")]
+    pub serde_json::Map<String, serde_json::Value>,
+);
 
 /// Settings from JSON.
 fn read(all: serde_json::Value) -> Result<Settings, RegistryError> {
