@@ -9,7 +9,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::transform::transform_subschemas;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::artefacts::WholeFile;
@@ -32,7 +33,7 @@ pub(super) struct Schemas {
 impl Schemas {
     pub(super) fn new() -> Self {
         let settings = || {
-            SchemaSettings::draft2020_12().with(|settings| {
+            SchemaSettings::draft2020_12().with_transform(in_words).with(|settings| {
                 settings.definitions_path = SCHEMAS.into();
                 settings.meta_schema = None;
             })
@@ -57,6 +58,15 @@ impl Schemas {
     pub(super) fn named(mut self) -> Map<String, Value> {
         self.answered.take_definitions(true)
     }
+}
+
+/// A description as readers of a document want it: without the ends of lines in the source, and without links into it.
+fn in_words(schema: &mut Schema) {
+    if let Some(Value::String(words)) = schema.get_mut("description") {
+        let paragraphs = words.split("\n\n").map(|text| text.replace('\n', " "));
+        *words = paragraphs.collect::<Vec<_>>().join("\n\n").replace("[`", "`").replace("`]", "`");
+    }
+    transform_subschemas(&mut in_words, schema);
 }
 
 /// What a call takes and answers.

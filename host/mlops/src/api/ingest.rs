@@ -69,6 +69,7 @@ pub(super) async fn custom_metrics(
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 #[schemars(rename = "AcceptedEvent")]
 pub(super) struct Noted {
+    /// `ok`.
     message: &'static str,
     /// 1 when it was taken.
     accepted: u8,

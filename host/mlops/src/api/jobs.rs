@@ -35,6 +35,7 @@ pub(super) async fn version() -> Result<Json<Version>, Fault> {
 /// It was done, and there is nothing to say of it.
 #[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub(super) struct Said {
+    /// `ok`.
     message: &'static str,
 }
 

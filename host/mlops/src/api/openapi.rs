@@ -63,7 +63,7 @@ const CALLS: [Call; 68] = [
     ("post", "remoteEvents", Report, Object, 202, "Report an event"),
     ("get", "modelPackages", Read, Page, 200, "Packages"),
     ("get", "modelPackages/{id}", Read, Nothing, 200, "A package"),
-    ("get", "modelPackages/{id}/features", Read, Nothing, 200, "The features of a package"),
+    ("get", "modelPackages/{id}/features", Read, Page, 200, "The features of a package"),
     ("get", "modelPackages/{id}/artifact", Read, Nothing, 200, "The file of a package"),
     ("get", "modelPackages/{id}/lineage", Read, Nothing, 200, "Where a package comes from"),
     ("post", "modelPackages/fromJSON", Admin, Object, 201, "Describe an external model"),
@@ -334,7 +334,7 @@ fn content(takes: Takes, sent: Sent) -> Value {
         }}}),
         Sent::Raw => json!({"application/json": {"schema": object}}),
         Sent::File => {
-            let part = json!({"type": "string", "contentMediaType": "application/octet-stream"});
+            let part = json!({"type": "string", "description": "The file.", "contentMediaType": "application/octet-stream"});
             let form = json!({"type": "object", "required": [FILE], "properties": {FILE: part}});
             json!({"application/octet-stream": {}, "multipart/form-data": {"schema": form}})
         }

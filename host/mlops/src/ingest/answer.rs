@@ -8,6 +8,7 @@ use crate::store::StoreError;
 /// What became of a call's entries. Those that are good are taken when others are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Accepted {
+    /// `ok`; it says nothing of single entries.
     message: &'static str,
     /// Entries that were taken.
     pub accepted: usize,

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
+use schemars::transform::transform_subschemas;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
@@ -196,11 +197,18 @@ impl Settings {
 /// A change of settings: an object whose keys replace those that are there, objects key by key.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(transform = without_defaults)]
 pub struct SettingsPatch(
     /// Keys of [`Settings`].
     #[schemars(with = "Settings")]
     pub serde_json::Map<String, serde_json::Value>,
 );
+
+/// What a change does not say stays as it is.
+fn without_defaults(schema: &mut Schema) {
+    schema.remove("default");
+    transform_subschemas(&mut without_defaults, schema);
+}
 
 /// Settings from JSON.
 fn read(all: serde_json::Value) -> Result<Settings, RegistryError> {

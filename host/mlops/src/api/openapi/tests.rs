@@ -90,6 +90,7 @@ const OPEN: [&str; 7] = [
 #[test]
 fn every_answer_says_what_it_is() {
     let document = document();
+    let mut wrong = Vec::new();
     let bodies = ["artifact", "modelPackageFile", "scoringCode"];
     for (method, path, _, takes, status, _) in CALLS {
         let operation = &document["paths"][format!("/api/v2/{path}/")][method];
@@ -118,30 +119,43 @@ fn every_answer_says_what_it_is() {
             Entries => json["properties"]["data"]["type"] == "array",
             File => sent["multipart/form-data"].is_object(),
         };
-        assert!(fits, "{method} {path} does not take {takes:?}: {operation}");
+        if !fits {
+            wrong.push(format!("{method} {path} does not take {takes:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
 fn every_schema_is_there_and_says_something() {
     let document = document();
-    let mut all = Vec::new();
+    let (mut all, mut wrong) = (Vec::new(), Vec::new());
     schemas(&document, "", &mut all);
     assert!(all.len() > 500, "{}", all.len());
     for (at, schema) in all {
+        let mut is_wrong = |is: bool, what: &str| {
+            if is {
+                wrong.push(format!("{at} {what}: {schema}"));
+            }
+        };
         if let Some(name) = schema["$ref"].as_str() {
-            let name = name.strip_prefix("#").unwrap();
-            assert!(document.pointer(name).is_some(), "{at} refers to {name}, which is not there");
+            let there = document.pointer(name.strip_prefix("#").unwrap()).is_some();
+            is_wrong(!there, "refers to what is not there");
         }
         let open = at.ends_with("additionalProperties")
             || OPEN.iter().any(|open| at.contains(&format!("/{}/", open.replace('~', "/"))));
-        let says = ["$ref", "properties", "anyOf", "oneOf", "items", "additionalProperties", "const"]
-            .iter()
-            .any(|key| schema.get(key).is_some());
+        let says =
+            ["$ref", "properties", "anyOf", "oneOf", "items", "additionalProperties", "const"]
+                .iter()
+                .any(|key| schema.get(key).is_some());
         let plain = schema["type"] != "object" && schema.get("type").is_some();
-        assert!(says || plain || open, "{at} says nothing: {schema}");
-        let described = schema.get("description").is_some() || schema.get("$ref").is_some();
+        is_wrong(!says && !plain && !open, "says nothing");
+        let described =
+            ["description", "$ref", "const"].iter().any(|key| schema.get(key).is_some());
         let named = at.contains("/properties/") && at.rsplit('/').nth(1) == Some("properties");
-        assert!(!named || described || open, "{at} has no description");
+        let words = schema["description"].as_str().unwrap_or_default();
+        is_wrong(words.contains("[`") || words.contains(" \n"), "is described in Rust");
+        is_wrong(named && !described && !open, "has no description");
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
