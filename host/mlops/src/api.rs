@@ -18,6 +18,7 @@ mod file;
 mod here;
 mod ingest;
 mod jobs;
+mod open;
 mod openapi;
 mod packages;
 mod reports;
@@ -100,7 +101,10 @@ pub fn router(app: App, guard: impl Fn(Needs, Router<Arc<App>>) -> Router<Arc<Ap
             }
         }
     }
-    all.route("/openapi.json", axum::routing::get(openapi::serve)).fallback(unknown).with_state(app)
+    all.route("/openapi.json", axum::routing::get(openapi::serve))
+        .route("/healthz", axum::routing::get(open::healthy))
+        .fallback(unknown)
+        .with_state(app)
 }
 
 fn routes() -> Routes {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::jobs::Done;
 use super::{App, Fault, jobs};
-use crate::ingest::{Accepted, DeploymentPlan};
+use crate::ingest::{Accepted, DeploymentPlan, EventTaken};
 use crate::registry::{
     Description, ExternalPackage, NewDeployment, RegistryError, TargetDescription, TargetType,
 };
@@ -83,11 +83,27 @@ pub(super) async fn event(
     body: Body,
 ) -> Result<(StatusCode, Json<Noted>), Fault> {
     let body = body?;
+    let taken = take_event(&app, &body).await;
+    let counted = match &taken {
+        Ok(true) => Some(EventTaken::New),
+        Ok(false) => Some(EventTaken::Before),
+        // It will come again.
+        Err(fault) if fault.is_ours() => None,
+        Err(_) => Some(EventTaken::Refused),
+    };
+    app.ingest.counts().event(body.len(), counted);
+    let is_new = taken?;
+    let (accepted, duplicates) = (u8::from(is_new), u8::from(!is_new));
+    Ok((StatusCode::ACCEPTED, Json(Noted { message: "ok", accepted, duplicates })))
+}
+
+/// Stores an event; false when it was stored before.
+async fn take_event(app: &App, body: &[u8]) -> Result<bool, Fault> {
     if body.len() > EVENT_BYTES {
         let message = format!("an event has at most {EVENT_BYTES} bytes");
         return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
-    let event: Value = serde_json::from_slice(&body).map_err(|error| {
+    let event: Value = serde_json::from_slice(body).map_err(|error| {
         Fault::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
     })?;
     if !event.is_object() {
@@ -101,9 +117,7 @@ pub(super) async fn event(
         kind: text("eventType").unwrap_or_default(),
         body: event.to_string(),
     };
-    let is_new = app.registry.store().add_event(&stored).await?;
-    let (accepted, duplicates) = (u8::from(is_new), u8::from(!is_new));
-    Ok((StatusCode::ACCEPTED, Json(Noted { message: "ok", accepted, duplicates })))
+    Ok(app.registry.store().add_event(&stored).await?)
 }
 
 fn when(text: &str) -> Option<i64> {

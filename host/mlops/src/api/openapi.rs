@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::Needs::{self, Admin, Read, Report};
 use super::describe::{Schemas, Sent, Told};
@@ -259,7 +259,7 @@ pub(super) async fn serve() -> Json<&'static Value> {
 fn document() -> Value {
     let mut schemas = Schemas::new();
     let fault = schemas.answered::<Explained>();
-    let mut paths = Map::new();
+    let mut paths = super::open::told(&mut schemas);
     for (_, path, served) in routes().into_iter().chain(uploads()) {
         let told = (served.tell)(&mut schemas);
         if let Some(call) = CALLS.iter().find(|call| call.0 == served.method && call.1 == path) {
