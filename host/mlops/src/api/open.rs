@@ -22,7 +22,13 @@ pub(super) async fn healthy() -> Json<Healthy> {
 pub(super) fn told(schemas: &mut Schemas) -> Map<String, Value> {
     let healthy = of(healthy, schemas).unwrap_or_default();
     let metrics = json!({"text/plain": {"schema": {"type": "string"}}});
-    let document = json!({"application/json": {"schema": {"type": "object"}}});
+    let version = json!({"type": "string", "description": "The version of OpenAPI."});
+    let document = json!({"application/json": {"schema": {
+        "type": "object",
+        "required": ["openapi"],
+        "properties": {"openapi": version},
+        "additionalProperties": true,
+    }}});
     let calls = [
         ("/healthz", "Whether it lives", healthy),
         ("/metrics", "What it counts, in the text form of Prometheus", metrics),

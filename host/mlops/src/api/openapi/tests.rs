@@ -46,7 +46,6 @@ async fn every_call_that_is_served_is_told_and_no_other() {
     }
     let answer = call(&server, "GET", "/openapi.json").await;
     let body = answer.split("\r\n\r\n").nth(1).unwrap();
-    std::fs::write("/tmp/G-openapi.json", body).unwrap();
     assert_eq!(serde_json::from_str::<Value>(body).unwrap(), document());
     server.stop(std::time::Duration::from_secs(60)).await;
 }
