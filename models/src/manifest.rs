@@ -54,6 +54,9 @@ pub struct Baseline {
     pub target: Distribution,
     /// The model's own predictions on the training data.
     pub predictions: Distribution,
+    /// How much the model depends on each feature, 0 to 1, in the order of the features; empty where nobody measured it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub importance: Vec<f64>,
 }
 
 /// How the values of one column were distributed.

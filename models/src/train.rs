@@ -22,6 +22,7 @@ mod error;
 mod folds;
 mod gate;
 mod golden;
+mod importance;
 mod learner;
 mod nearest;
 mod prepare;
@@ -154,6 +155,8 @@ pub fn train(
     let (model, predictions) = gate::pass(&model, &prepared, &own, &table.lines)?;
     let training = Scores::of(&prepared.targets, &predictions);
     let golden = golden::rows(&model, &prepared, &predictions)?;
+    progress(Progress::Weighing);
+    let importance = importance::of(&model, &prepared, settings.seed)?;
     let manifest = Manifest {
         format: MANIFEST_FORMAT,
         name: settings.name.clone(),
@@ -161,7 +164,7 @@ pub fn train(
         prediction_type: "regression".to_owned(),
         target: settings.target.clone(),
         features: model.features.clone(),
-        baseline: baseline(&prepared, &predictions),
+        baseline: Baseline { importance, ..baseline(&prepared, &predictions) },
         metrics: metrics(&candidates[chosen], &training),
         golden,
         provenance: Provenance {
@@ -194,6 +197,7 @@ fn baseline(prepared: &Prepared, predictions: &[f64]) -> Baseline {
         features: features.collect(),
         target: Distribution::of_numbers(&prepared.targets),
         predictions: Distribution::of_numbers(predictions),
+        importance: Vec::new(),
     }
 }
 

@@ -215,3 +215,6 @@ fn uploads() -> Routes {
 async fn unknown(uri: Uri) -> Fault {
     Fault::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
 }
+
+#[cfg(test)]
+mod tests;

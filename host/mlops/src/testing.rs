@@ -28,6 +28,30 @@ $as "$programs/pg_ctl" -D "$folder/data" -m immediate stop > /dev/null 2>&1
 rm -rf "$folder"
 "#;
 
+/// Makes a test of a body for each database; `World::new` makes of one what the body gets.
+macro_rules! on_both {
+    ($name:ident, $body:expr) => {
+        mod $name {
+            use super::*;
+            use crate::testing::Database;
+
+            #[tokio::test]
+            async fn sqlite() {
+                let body = $body;
+                body(World::new(Database::sqlite()).await).await;
+            }
+            #[tokio::test]
+            async fn postgres() {
+                let body = $body;
+                if let Some(database) = Database::postgres() {
+                    body(World::new(database).await).await;
+                }
+            }
+        }
+    };
+}
+pub(crate) use on_both;
+
 /// A database.
 pub(crate) struct Database {
     address: String,

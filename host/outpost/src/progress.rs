@@ -37,6 +37,7 @@ impl Training {
             Progress::Fold { .. } => {}
             Progress::Finished { .. } => self.bar.inc(1),
             Progress::Fitting { algorithm } => self.fold = format!("{algorithm}, all rows"),
+            Progress::Weighing => "how much each feature matters".clone_into(&mut self.fold),
             Progress::Checking => "tables against the learner".clone_into(&mut self.fold),
         }
         self.bar.set_message(self.fold.clone());

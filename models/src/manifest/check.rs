@@ -108,6 +108,13 @@ impl Manifest {
                 ));
             }
         }
+        let importance = &self.baseline.importance;
+        if !importance.is_empty() && importance.len() != self.features.len() {
+            return Err(invalid("baseline.importance", "does not have one entry for each feature"));
+        }
+        if let Some(at) = importance.iter().position(|share| !(0.0..=1.0).contains(share)) {
+            return Err(invalid(format!("baseline.importance[{at}]"), "is not from 0 to 1"));
+        }
         if let Some((metric, _)) = self.metrics.iter().find(|(_, value)| !value.is_finite()) {
             return Err(invalid(format!("metrics.{metric}"), "is not a finite number"));
         }

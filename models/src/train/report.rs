@@ -32,6 +32,8 @@ pub enum Progress {
         /// The mean of its folds' RMSE; none if it did not learn.
         rmse: Option<f64>,
     },
+    /// The features are weighed.
+    Weighing,
     /// The chosen algorithm learns from all rows.
     Fitting {
         /// The algorithm.

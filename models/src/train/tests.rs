@@ -104,7 +104,7 @@ fn auto_takes_the_smallest_error_and_tells_every_step() {
     assert_eq!(trained.manifest.metrics["cv_rmse"], chosen);
     let folds = steps.iter().filter(|step| matches!(step, Progress::Fold { .. })).count();
     assert_eq!(folds, 3 * Algorithm::ALL.len());
-    assert_eq!(steps.last(), Some(&Progress::Checking));
+    assert_eq!(steps.last(), Some(&Progress::Weighing));
 }
 
 #[test]
@@ -175,4 +175,44 @@ fn settings_that_do_not_fit_are_named() {
     };
     assert!(matches!(few(ROWS_MIN - 1), Err(TrainError::TooFewRows { rows: 3 })));
     assert!(few(ROWS_MIN).is_ok());
+}
+
+/// Numbers without a pattern, from -0.5 to 0.5, the same on every machine.
+fn scattered(row: usize, salt: usize) -> f64 {
+    let mixed = (row * 7919 + salt * 104_729 + 13).wrapping_mul(2_654_435_761) % 1_000_003;
+    mixed as f64 / 1_000_003.0 - 0.5
+}
+
+#[test]
+fn importance_is_how_much_worse_it_gets_without_the_feature() {
+    // y = 3 a + b, and c is noise. Dealing x out anew adds 2 beta^2 var(x) to the squared error of a linear model.
+    let line = |row: usize| {
+        let [a, b, c] = [0, 1, 2].map(|salt| scattered(row, salt));
+        format!("{a},{b},{c},{}\n", 3.0 * a + b)
+    };
+    let text = format!("a,b,c,y\n{}", (0..3_000).map(line).collect::<String>());
+    let table = Table::read_csv(text.as_bytes(), &CsvOptions::default()).expect("good CSV");
+    let trained = |seed| {
+        let mut settings = Settings::new("y", "m");
+        settings.algorithm = Some(Algorithm::Linear);
+        settings.seed = seed;
+        train(&table, &settings, &mut |_| {}).expect("a model").manifest.baseline.importance
+    };
+    let found = trained(0);
+    assert_eq!(found[0], 1.0);
+    assert!((found[1] * 9.0 - 1.0).abs() < 0.1, "{found:?}");
+    assert!(found[2] < 1e-6, "{found:?}");
+    assert_eq!(trained(0), found);
+    assert_ne!(trained(1), found);
+}
+
+#[test]
+fn a_model_that_says_the_same_of_every_row_depends_on_nothing() {
+    let text =
+        format!("a,y\n{}", (0..20).map(|row| format!("{},5\n", row * 3 % 7)).collect::<String>());
+    let table = Table::read_csv(text.as_bytes(), &CsvOptions::default()).expect("good CSV");
+    let mut settings = Settings::new("y", "m");
+    settings.algorithm = Some(Algorithm::Knn);
+    let manifest = train(&table, &settings, &mut |_| {}).expect("a model").manifest;
+    assert_eq!(manifest.baseline.importance, [0.0]);
 }

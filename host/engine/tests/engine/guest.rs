@@ -148,6 +148,7 @@ pub(crate) fn manifest() -> Manifest {
             features: vec![numbers()],
             target: numbers(),
             predictions: numbers(),
+            importance: Vec::new(),
         },
         metrics: Default::default(),
         golden: vec![Golden { row: vec![Some(1.5)], prediction: 1.5 }],

@@ -19,30 +19,7 @@ use crate::numbers::Bins;
 use crate::numbers::accuracy::Target;
 use crate::rollup::Rollup;
 use crate::store::Hour;
-use crate::testing::Database;
-
-/// Makes a test of a body for each database.
-macro_rules! on_both {
-    ($name:ident, $body:expr) => {
-        mod $name {
-            use super::*;
-
-            #[tokio::test]
-            async fn sqlite() {
-                let body = $body;
-                body(World::new(Database::sqlite()).await).await;
-            }
-            #[tokio::test]
-            async fn postgres() {
-                let body = $body;
-                if let Some(database) = Database::postgres() {
-                    body(World::new(database).await).await;
-                }
-            }
-        }
-    };
-}
-use on_both;
+use crate::testing::{Database, on_both};
 
 /// A server's ingest, with a deployment of a regression.
 struct World {

@@ -61,14 +61,19 @@ pub(super) fn baseline(package: &Package, settings: &Settings) -> Option<Baselin
 }
 
 fn columns(package: &Package, settings: &Settings) -> Baseline {
-    let importance =
-        |name: &str| settings.feature_importance.get(name).copied().unwrap_or(IMPORTANCE);
+    // What a person says goes over what the trainer has measured.
+    let measured = package.baseline.as_ref().map_or(&[][..], |baseline| &baseline.importance);
+    let importance = |name: &str, at: usize| {
+        let said = settings.feature_importance.get(name);
+        said.or(measured.get(at)).copied().unwrap_or(IMPORTANCE)
+    };
     let mut features = Vec::new();
     let mut predictions = None;
     if let Some(baseline) = &package.baseline {
-        for (feature, distribution) in package.features.iter().zip(&baseline.features) {
+        let trained = package.features.iter().zip(&baseline.features);
+        for (at, (feature, distribution)) in trained.enumerate() {
             let (bins, tally) = Bins::of(distribution, Some(&feature.kind));
-            let importance = importance(&feature.name);
+            let importance = importance(&feature.name, at);
             features.push(Column { name: feature.name.clone(), bins, tally, importance });
         }
         // A classification's predictions are probabilities, which training's labels say nothing of.

@@ -11,33 +11,10 @@ use models::train::{Algorithm, CsvOptions, Settings as Training, Table, train};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testing::Database;
+use crate::testing::{Database, on_both};
 
 /// The data that the README trains on.
 const DIABETES: &[u8] = include_bytes!("../../../../models/diabetes/diabetes.csv");
-
-/// Makes a test of a body for each database.
-macro_rules! on_both {
-    ($name:ident, $body:expr) => {
-        mod $name {
-            use super::*;
-
-            #[tokio::test]
-            async fn sqlite() {
-                let body = $body;
-                body(World::new(Database::sqlite()).await).await;
-            }
-            #[tokio::test]
-            async fn postgres() {
-                let body = $body;
-                if let Some(database) = Database::postgres() {
-                    body(World::new(database).await).await;
-                }
-            }
-        }
-    };
-}
-use on_both;
 
 /// A registry and its database.
 struct World {

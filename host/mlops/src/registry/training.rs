@@ -112,6 +112,7 @@ impl Package {
             features: distributions,
             target: target_distribution,
             predictions,
+            importance: Vec::new(),
         });
         Ok(())
     }

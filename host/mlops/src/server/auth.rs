@@ -70,14 +70,17 @@ impl Need {
     }
 }
 
+/// What stands before a token. Clients of the service have either word.
+const SCHEMES: [&[u8]; 2] = [b"Bearer", b"Token"];
+
 /// The token of a request. Some clients put more than one blank before it.
 fn token(headers: &HeaderMap) -> Option<&[u8]> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (value, None) = (values.next()?.as_bytes(), values.next()) else { return None };
-    let (scheme, token) = value.split_at_checked(b"Bearer".len())?;
-    let blanks = token.iter().take_while(|byte| **byte == b' ').count();
-    let token = token.get(blanks..)?.trim_ascii_end();
-    (scheme.eq_ignore_ascii_case(b"Bearer") && blanks > 0 && !token.is_empty()).then_some(token)
+    let (scheme, token) = value.split_at(value.iter().position(|byte| *byte == b' ')?);
+    let token = token.trim_ascii();
+    let is_known = SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    (is_known && !token.is_empty()).then_some(token)
 }
 
 #[cfg(test)]
@@ -121,9 +124,12 @@ mod tests {
     fn blanks_and_case_do_not_matter_and_anything_else_does() {
         let (_folder, tokens, [read, ..]) = tokens();
         let need = Need { tokens, role: Role::Read };
-        for value in
-            [format!("Bearer {read}"), format!("Bearer   {read}"), format!("bearer {read} ")]
-        {
+        for value in [
+            format!("Bearer {read}"),
+            format!("Bearer   {read}"),
+            format!("bearer {read} "),
+            format!("Token {read}"),
+        ] {
             assert_eq!(need.admit(&headers(&[&value])).unwrap(), Role::Read, "{value}");
         }
         let good = format!("Bearer {read}");

@@ -167,6 +167,7 @@ fn manifest(
         features: seen.collect(),
         target: Distribution::of_numbers(rows.target.as_deref().unwrap_or_default()),
         predictions: Distribution::of_numbers(&predictions),
+        importance: Vec::new(),
     };
     let golden = rows.numbers.chunks_exact(width).zip(predictions).take(GOLDEN_ROWS);
     let golden = golden.map(|(row, prediction)| Golden {

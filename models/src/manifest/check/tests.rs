@@ -34,6 +34,7 @@ fn manifest() -> Manifest {
             features: vec![numbers.clone(), Distribution::of_codes(&[0.0, 1.0], &levels)],
             target: numbers.clone(),
             predictions: numbers,
+            importance: vec![1.0, 0.25],
         },
         metrics: BTreeMap::from([("cv_r2".into(), 0.1)]),
         golden: vec![Golden { row: vec![Some(0.1 + 0.2), None], prediction: 1.0 / 3.0 }],
@@ -97,6 +98,10 @@ fn every_rule_names_its_field() {
     assert!(version(&"1".repeat(VERSION_BYTES_MAX)).is_ok());
     assert_eq!(wrong(|m| m.prediction_type = "binary".into()), "prediction_type");
     assert_eq!(wrong(|m| m.target.clear()), "target");
+    assert_eq!(wrong(|m| m.baseline.importance.truncate(1)), "baseline.importance");
+    for bad in [-0.1, 1.1, f64::NAN] {
+        assert_eq!(wrong(|m| m.baseline.importance[1] = bad), "baseline.importance[1]");
+    }
     assert_eq!(wrong(|m| m.features.clear()), "features[0]");
     assert_eq!(wrong(|m| m.features[1].name = "x".into()), "features[1]");
     assert_eq!(

@@ -186,7 +186,8 @@ on_both!(what_is_defined_belongs_to_its_deployment, async |mut world: World| {
     world.registry.define("d", "batch", json!({"batchName": "b"})).await.unwrap();
     is_missing(world.registry.define("none", "metric", json!({})).await, "deployment");
     world.restart().await;
-    assert_eq!(world.registry.definitions("d", "metric").await.unwrap(), [metric.clone()]);
+    let all = world.registry.definitions("d", "metric").await.unwrap();
+    assert_eq!(all, std::slice::from_ref(&metric));
     assert_eq!(world.registry.definition("d", "metric", &metric.id).await.unwrap(), metric);
     is_missing(world.registry.definition("d", "batch", &metric.id).await, "batch");
     is_missing(world.registry.definition("e", "metric", &metric.id).await, "metric");
@@ -197,4 +198,28 @@ on_both!(what_is_defined_belongs_to_its_deployment, async |mut world: World| {
     assert!(world.registry.definitions("e", "metric").await.unwrap().is_empty());
     world.registry.undeploy("d").await.unwrap();
     assert!(world.registry.definitions("d", "batch").await.unwrap().is_empty());
+});
+
+on_both!(importance_is_what_was_said_else_what_was_measured_else_all, async |world: World| {
+    let manifest = trained("1");
+    let measured = manifest.baseline.importance.clone();
+    assert!(measured.contains(&1.0) && measured.iter().any(|it| *it < 0.5), "{measured:?}");
+    let (package, _) = world.registry.upload(&sealed(&manifest)).await.unwrap();
+    world.deploy("d", &package.id).await.unwrap();
+    let importance = |name: &str| {
+        let known = world.registry.deployment("d").unwrap();
+        let features = &known.baseline.as_ref().unwrap().features;
+        features.iter().find(|column| column.name == name).unwrap().importance
+    };
+    let names = manifest.features.iter().map(|feature| &*feature.name);
+    for (name, measured) in names.zip(measured) {
+        assert_eq!(importance(name), measured, "{name}");
+    }
+    world.change("d", json!({"featureImportance": {"age": 0.75}})).await.unwrap();
+    assert_eq!(importance("age"), 0.75);
+    let mut older = trained("2");
+    older.baseline.importance.clear();
+    let (package, _) = world.registry.upload(&sealed(&older)).await.unwrap();
+    world.registry.replace("d", &package.id, Reason::Other).await.unwrap();
+    assert_eq!(importance("sex"), 1.0);
 });
