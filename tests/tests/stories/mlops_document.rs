@@ -328,7 +328,7 @@ fn files_and_jobs(said: &Said, numbers: &str) {
 fn what_is_refused(said: &Said, numbers: &str) {
     said.get("deployments/{id}", &["nothing"]);
     said.get("deployments/{id}/health?bucket=year", &[numbers]);
-    said.get("deployments?limit=5000", &[]);
+    said.get("deployments?limit=50000", &[]);
     let body = b"no JSON";
     let call = "post deployments/{id}/predictionInputs/fromJSON";
     said.file(call, &[numbers], "application/json", body);

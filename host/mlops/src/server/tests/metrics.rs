@@ -1,6 +1,6 @@
 //! `/metrics`: it can be read, and its numbers are those of what came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -154,6 +154,28 @@ async fn what_waits_for_its_outcome_is_known_after_a_start() {
     let found = metrics(&server).await;
     assert_eq!(found.get("outpost_mlops_waiting_predictions"), Some(&2.0));
     assert_eq!(found.get("outpost_mlops_rows_total"), Some(&0.0), "counters begin anew");
+    server.stop(GRACE).await;
+}
+
+#[tokio::test]
+async fn the_handbook_has_all_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = deployed(folder.path()).await;
+    let family = |name: &String| {
+        let name = name.split('{').next().unwrap_or_default();
+        let name = name.strip_prefix("outpost_mlops_").unwrap_or(name);
+        let ends = ["_bucket", "_sum", "_count"];
+        ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned()
+    };
+    let found: BTreeSet<String> = metrics(&server).await.keys().map(family).collect();
+    let handbook = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/MLOPS.md");
+    let text = fs::read_to_string(handbook).unwrap();
+    let table = text.split("| metric | what |\n|---|---|\n").nth(1).unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    // Every other piece between ticks, of the first column.
+    let names = rows.flat_map(|row| row.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let told: BTreeSet<String> = names.map(|name| family(&name.to_owned())).collect();
+    assert_eq!(told, found);
     server.stop(GRACE).await;
 }
 
