@@ -12,6 +12,7 @@ mod custom_metrics;
 mod datasets;
 mod deployments;
 mod describe;
+mod entries;
 mod environments;
 mod fault;
 mod file;

@@ -83,9 +83,9 @@ fn every_call_is_as_the_document_says() {
     let said = Said { server: Mlops::start(), exchanges: RefCell::default() };
     let (numbers, classes, batch) = registry(&said);
     records(&said, &numbers, &classes, &batch);
+    what_is_refused(&said, &numbers);
     statistics(&said, &numbers, &classes, &batch);
     files_and_jobs(&said, &numbers);
-    what_is_refused(&said, &numbers);
     ends(&said, &numbers, &classes);
     said.open("/healthz");
     said.open("/metrics");
@@ -202,7 +202,6 @@ fn records(said: &Said, numbers: &str, classes: &str, batch: &str) {
         {"recordId": "2", "modelId": model, "numPredictions": 1, "executionTime": 9000, "userError": true},
         {"recordId": "3", "modelId": "challenger", "role": "challenger", "numPredictions": 1, "timestamp": "2001-01-01T00:00:00Z"},
         {"recordId": "1", "modelId": model},
-        {"recordId": "4", "modelId": model, "numPredictions": "many"},
     ]);
     report(numbers, "predictionRequests", requests);
     let rows = |record: &str, keys: Value| {
@@ -212,8 +211,7 @@ fn records(said: &Said, numbers: &str, classes: &str, batch: &str) {
     };
     let unnamed =
         json!({"recordId": "c", "modelId": model, "batchId": "unmade", "predictions": [1.0]});
-    let wrong = json!({"recordId": "d", "modelId": model, "predictions": "none"});
-    let all = json!([rows("a", json!(["k", "l"])), rows("b", json!(["m", "n"])), unnamed, wrong]);
+    let all = json!([rows("a", json!(["k", "l"])), rows("b", json!(["m", "n"])), unnamed]);
     report(numbers, "predictionInputs", all);
     let sum = json!([{"recordIds": ["s", "t"], "modelId": model, "modelDigest": digest,
         "features": [{"name": "age", "stats": {"numericStats": {"count": 2, "min": 0.0, "max": 0.5, "sum": 0.5, "sumOfSquares": 0.25,
@@ -221,8 +219,7 @@ fn records(said: &Said, numbers: &str, classes: &str, batch: &str) {
         "predictions": {"numericStats": {"count": 2, "min": 100.0, "max": 200.0, "sum": 300.0, "sumOfSquares": 50000.0,
             "histogram": {"centroids": [100.0, 200.0], "counts": [1, 1]}}, "missingCount": 0}}]);
     report(numbers, "predictionStats", sum);
-    let outcomes = json!([{"associationId": "k", "actualValue": 151.0}, {"associationId": "n", "actualValue": 75.0},
-        {"actualValue": 3.0}]);
+    let outcomes = json!([{"associationId": "k", "actualValue": 151.0}, {"associationId": "n", "actualValue": 75.0}]);
     report(numbers, "actuals", outcomes);
     let rows = json!([{"recordId": "a", "modelId": "c", "classNames": ["no", "yes"],
         "features": [{"name": "a", "values": [1, 9]}, {"name": "c", "values": ["x", "new"]}],
@@ -332,6 +329,8 @@ fn what_is_refused(said: &Said, numbers: &str) {
     let body = b"no JSON";
     let call = "post deployments/{id}/predictionInputs/fromJSON";
     said.file(call, &[numbers], "application/json", body);
+    let wrong = json!({"data": [{"recordId": "w", "predictions": {"none": 1}}, 5]}).to_string();
+    said.file(call, &[numbers], "application/json", wrong.as_bytes());
     said.file("post modelPackages/fromJSON", &[], "application/json", body);
     said.file("post modelPackages/fromFile", &[], "application/wasm", body);
 }

@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use schemars::generate::SchemaSettings;
 use schemars::transform::transform_subschemas;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::artefacts::WholeFile;
+use super::entries::Raw;
 use super::here::Here;
 use super::jobs::{Done, Finished, Led};
 use super::shape::{Body, Queried};
@@ -85,8 +84,6 @@ pub(super) struct Told {
 pub(super) enum Sent {
     /// JSON of this schema.
     Json(Value),
-    /// JSON that the handler reads by itself.
-    Raw,
     /// A file, or a form with one.
     File,
 }
@@ -180,9 +177,9 @@ impl<T: JsonSchema> Argument for Body<T> {
     }
 }
 
-impl Argument for Result<Bytes, BytesRejection> {
-    fn note(told: &mut Told, _schemas: &mut Schemas) {
-        told.body = Some(Sent::Raw);
+impl<T: JsonSchema> Argument for Raw<T> {
+    fn note(told: &mut Told, schemas: &mut Schemas) {
+        told.body = Some(Sent::Json(schemas.sent::<T>()));
     }
 }
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::entries::{
+    ActualEntry, Entries, EventEntry, Inputs, MetricValues, Raw, RequestEntry, StatsEntry,
+};
 use super::jobs::Done;
 use super::{App, Fault, jobs};
 use crate::ingest::{Accepted, DeploymentPlan, EventTaken};
@@ -25,44 +26,43 @@ const EVENT_BYTES: usize = 1 << 20;
 /// What is predicted by a model that nobody described.
 const UNKNOWN_TARGET: &str = "prediction";
 
-type Body = Result<Bytes, BytesRejection>;
 type Answer = Result<(StatusCode, Json<Accepted>), Fault>;
 
 macro_rules! calls {
-    ($($name:ident => $take:ident),+ $(,)?) => {
+    ($($name:ident($sent:ty) => $take:ident),+ $(,)?) => {
         $(pub(super) async fn $name(
             State(app): State<Arc<App>>,
             Path(id): Path<String>,
-            body: Body,
+            body: Raw<$sent>,
         ) -> Answer {
             let plan = plan(&app, &id).await?;
-            Ok((StatusCode::ACCEPTED, Json(app.ingest.$take(&plan, body?).await?)))
+            Ok((StatusCode::ACCEPTED, Json(app.ingest.$take(&plan, body.0?).await?)))
         })+
     };
 }
 calls!(
-    requests => prediction_requests,
-    inputs => prediction_inputs,
-    stats => prediction_stats,
+    requests(Entries<RequestEntry>) => prediction_requests,
+    inputs(Inputs) => prediction_inputs,
+    stats(Entries<StatsEntry>) => prediction_stats,
 );
 
 pub(super) async fn actuals(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    body: Body,
+    body: Raw<Entries<ActualEntry>>,
 ) -> Result<Done<Accepted>, Fault> {
     let plan = plan(&app, &id).await?;
-    let accepted = app.ingest.actuals(&plan, body?).await?;
+    let accepted = app.ingest.actuals(&plan, body.0?).await?;
     Ok(jobs::done(format!("deployments/{id}"), accepted))
 }
 
 pub(super) async fn custom_metrics(
     State(app): State<Arc<App>>,
     Path((id, metric)): Path<(String, String)>,
-    body: Body,
+    body: Raw<MetricValues>,
 ) -> Answer {
     let plan = plan(&app, &id).await?;
-    Ok((StatusCode::ACCEPTED, Json(app.ingest.custom_metrics(&plan, &metric, body?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(app.ingest.custom_metrics(&plan, &metric, body.0?).await?)))
 }
 
 /// What became of an event.
@@ -80,9 +80,9 @@ pub(super) struct Noted {
 /// An event. One that names no deployment is of the whole.
 pub(super) async fn event(
     State(app): State<Arc<App>>,
-    body: Body,
+    body: Raw<EventEntry>,
 ) -> Result<(StatusCode, Json<Noted>), Fault> {
-    let body = body?;
+    let body = body.0?;
     let taken = take_event(&app, &body).await;
     let counted = match &taken {
         Ok(true) => Some(EventTaken::New),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use axum::Json;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Needs::{self, Admin, Read, Report};
 use super::describe::{Schemas, Sent, Told};
@@ -251,6 +251,10 @@ const CALLS: [Call; 68] = [
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
 
+/// What a call is answered too when it is done: what was there already is told again.
+const ALSO: [(&str, &str, u16, &str); 1] =
+    [("post", "modelPackages/fromFile", 200, "It is here already")];
+
 /// Answers it; everybody may read it.
 pub(super) async fn serve() -> Json<&'static Value> {
     Json(&DOCUMENT)
@@ -280,7 +284,7 @@ fn document() -> Value {
 }
 
 fn operation(
-    &(method, path, needs, takes, status, summary): &Call,
+    &(method, path, needs, _, status, summary): &Call,
     told: Told,
     fault: &Value,
 ) -> Value {
@@ -294,7 +298,13 @@ fn operation(
     if let Some(content) = told.answer {
         done["content"] = content;
     }
-    let mut responses = json!({ status.to_string(): done });
+    let mut responses = Map::new();
+    for (_, _, status, why) in ALSO.iter().filter(|also| (also.0, also.1) == (method, path)) {
+        let mut also = done.clone();
+        also["description"] = json!(why);
+        responses.insert(status.to_string(), also);
+    }
+    responses.insert(status.to_string(), done);
     let mut refused = vec![
         ("401", "No token, or one that is not known"),
         ("403", "The token's role is not enough"),
@@ -303,11 +313,20 @@ fn operation(
         ("503", "Come again"),
     ];
     if told.body.is_some() {
-        refused.extend([("400", "The body cannot be read"), ("413", "The body is too large")]);
+        refused.extend([
+            ("400", "The body cannot be read"),
+            ("408", "The body did not come in time"),
+            ("413", "The body is too large"),
+            ("415", "The body is said to be something else"),
+        ]);
+    }
+    if method != "get" {
+        refused.extend([("409", "Something stands in the way"), ("410", "It is gone")]);
     }
     for (status, why) in refused {
-        responses[status] =
+        let response =
             json!({"description": why, "content": {"application/json": {"schema": fault}}});
+        responses.insert(status.to_owned(), response);
     }
     let mut operation = json!({
         "operationId": format!("{method} {path}"),
@@ -317,22 +336,15 @@ fn operation(
         "responses": responses,
     });
     if let Some(body) = told.body {
-        operation["requestBody"] = json!({"required": true, "content": content(takes, body)});
+        operation["requestBody"] = json!({"required": true, "content": content(body)});
     }
     operation
 }
 
 /// What is sent with a call.
-fn content(takes: Takes, sent: Sent) -> Value {
-    let object = json!({"type": "object"});
+fn content(sent: Sent) -> Value {
     match sent {
         Sent::Json(schema) => json!({"application/json": {"schema": schema}}),
-        Sent::Raw if takes == Entries => json!({"application/json": {"schema": {
-            "type": "object",
-            "required": ["data"],
-            "properties": {"data": {"type": "array", "items": object}},
-        }}}),
-        Sent::Raw => json!({"application/json": {"schema": object}}),
         Sent::File => {
             let part = json!({"type": "string", "description": "The file.", "contentMediaType": "application/octet-stream"});
             let form = json!({"type": "object", "required": [FILE], "properties": {FILE: part}});
