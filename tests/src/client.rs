@@ -16,7 +16,7 @@ pub struct Answer {
     pub status: u16,
     /// Names in lower case, values as they came.
     pub headers: Vec<(String, String)>,
-    /// The body, whose length the server gave.
+    /// The body, whose length the server gave; empty when it is no text.
     pub body: String,
 }
 
@@ -100,10 +100,11 @@ impl Client {
         }
         let mut answer = Answer { status, headers, body: String::new() };
         let length = answer.header("content-length").and_then(|length| length.parse().ok());
+        let length = if status == 204 { Some(0) } else { length };
         let length: usize = length.ok_or_else(|| bad("no content-length".to_owned()))?;
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body)?;
-        answer.body = String::from_utf8(body).map_err(|error| bad(error.to_string()))?;
+        answer.body = String::from_utf8(body).unwrap_or_default();
         Ok(answer)
     }
 

@@ -64,6 +64,16 @@ impl Mlops {
         self.try_call(method, path, "application/json", text.as_bytes()).expect("an answer")
     }
 
+    /// Makes a call with any body, and gives status and answer; null when that is no JSON.
+    ///
+    /// # Panics
+    ///
+    /// When no answer comes.
+    #[track_caller]
+    pub fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, Value) {
+        self.try_call(method, path, kind, body).expect("an answer")
+    }
+
     fn try_call(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> Option<(u16, Value)> {
         let mut client = Client::connect(self.daemon.port()).ok()?;
         let bearer = format!("Bearer {}", self.token);

@@ -68,6 +68,36 @@ pub fn check_openapi(document: &str, values: &[(&str, serde_json::Value)]) -> Op
     run("openapi.py", &[file.to_str().expect("UTF-8")], &[]).map(drop)
 }
 
+/// What was said to a server and what it answered.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Exchange {
+    /// The method, as an OpenAPI document has it: `get`.
+    pub method: &'static str,
+    /// The path, as the document has it: `/api/v2/deployments/{id}/`.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// The answer; null when it is no JSON.
+    pub answer: serde_json::Value,
+    /// What was sent, where it was JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<serde_json::Value>,
+}
+
+/// Holds an OpenAPI document against its own rules, and what was said against the document; none when Python is not set up.
+///
+/// # Panics
+///
+/// When something does not fit.
+#[track_caller]
+pub fn check_exchanges(document: &str, exchanges: &[Exchange]) -> Option<()> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("input.json");
+    let input = serde_json::json!({ "document": document, "values": [], "exchanges": exchanges });
+    std::fs::write(&file, input.to_string()).expect("it takes a file");
+    run("openapi.py", &[file.to_str().expect("UTF-8")], &[]).map(drop)
+}
+
 /// What a compose file says for a profile (`tests/python/compose.py`); none when Python is not set up.
 ///
 /// # Panics

@@ -25,6 +25,7 @@ mod stories {
     mod interop;
     mod kafka;
     mod kafka_security;
+    mod mlops_document;
     mod monitoring_agent;
     mod monitoring_kills;
     mod privacy;

@@ -11,15 +11,19 @@ mod batches;
 mod custom_metrics;
 mod datasets;
 mod deployments;
+mod describe;
+mod entries;
 mod environments;
 mod fault;
 mod file;
 mod here;
 mod ingest;
 mod jobs;
+mod open;
 mod openapi;
 mod packages;
 mod reports;
+mod served;
 mod service;
 mod shape;
 mod stretch;
@@ -29,10 +33,10 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, Uri};
-use axum::routing::{MethodRouter, delete, get, patch, post, put};
 
 pub use self::fault::Fault;
 pub(crate) use self::here::origin;
+use self::served::{Served, delete, get, patch, post, put};
 use crate::ingest::Ingest;
 use crate::registry::Registry;
 
@@ -77,7 +81,7 @@ pub enum Needs {
     Admin,
 }
 
-type Routes = Vec<(Needs, &'static str, MethodRouter<Arc<App>>)>;
+type Routes = Vec<(Needs, &'static str, Served)>;
 
 /// All routes, by what they need; `guard` puts the guard of a need around some of them.
 pub fn router(app: App, guard: impl Fn(Needs, Router<Arc<App>>) -> Router<Arc<App>>) -> Router {
@@ -87,18 +91,21 @@ pub fn router(app: App, guard: impl Fn(Needs, Router<Arc<App>>) -> Router<Arc<Ap
     for (routes, bytes) in [(routes(), body_bytes), (uploads(), app.limits.package_bytes)] {
         for need in [Needs::Read, Needs::Report, Needs::Admin] {
             let mut router = Router::new();
-            for (_, path, method) in routes.iter().filter(|(needs, ..)| *needs == need) {
+            for (_, path, served) in routes.iter().filter(|(needs, ..)| *needs == need) {
                 // With its slash and without.
                 router = router
-                    .route(&format!("/api/v2/{path}/"), method.clone())
-                    .route(&format!("/api/v2/{path}"), method.clone());
+                    .route(&format!("/api/v2/{path}/"), served.route.clone())
+                    .route(&format!("/api/v2/{path}"), served.route.clone());
             }
             if router.has_routes() {
                 all = all.merge(guard(need, router.layer(DefaultBodyLimit::max(bytes))));
             }
         }
     }
-    all.route("/openapi.json", get(openapi::serve)).fallback(unknown).with_state(app)
+    all.route("/openapi.json", axum::routing::get(openapi::serve))
+        .route("/healthz", axum::routing::get(open::healthy))
+        .fallback(unknown)
+        .with_state(app)
 }
 
 fn routes() -> Routes {

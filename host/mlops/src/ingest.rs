@@ -5,6 +5,7 @@
 //! lost, and what was not answered may be sent again, because a record with an id is taken once.
 
 mod answer;
+mod counts;
 mod plan;
 mod prepare;
 mod rows;
@@ -23,6 +24,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 pub use self::answer::{Accepted, IngestError, RefusedEntry, StartError};
+pub use self::counts::{COMMIT_BOUNDS_US, CommitTimes, Counts, Entries, EventTaken, Held};
 pub use self::plan::{AHEAD_US, BEHIND_US, DeploymentPlan, PackagePlan, SLOW_MS};
 use self::work::{Call, Work};
 use self::writer::{Lock, Memory, Message, Writer};
@@ -72,6 +74,9 @@ struct Shared {
     queue: mpsc::Sender<Message>,
     /// What bounds the queue: a place is held from before the body is read until the commit.
     places: Arc<Semaphore>,
+    /// So many places there are.
+    calls: usize,
+    counts: Arc<Counts>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -86,9 +91,28 @@ impl Ingest {
         let memory = Memory::load(lock.connection()).await?;
         let (queue, messages) = mpsc::channel(settings.calls + OTHERS);
         let places = Arc::new(Semaphore::new(settings.calls));
-        let writer = Writer { store, lock, settings, memory, places: Arc::clone(&places) };
+        let counts = Arc::new(Counts::default());
+        counts.hold(memory.held());
+        let writer = Writer {
+            store,
+            lock,
+            settings,
+            memory,
+            places: Arc::clone(&places),
+            counts: Arc::clone(&counts),
+        };
         let writer = Mutex::new(Some(tokio::spawn(writer.run(messages))));
-        Ok(Self(Arc::new(Shared { queue, places, writer })))
+        Ok(Self(Arc::new(Shared { queue, places, calls: settings.calls, counts, writer })))
+    }
+
+    /// What was counted since the start.
+    pub fn counts(&self) -> &Counts {
+        &self.0.counts
+    }
+
+    /// Calls that are read or wait for the writer.
+    pub fn waiting_calls(&self) -> usize {
+        self.0.calls.saturating_sub(self.0.places.available_permits())
     }
 
     /// Stores what was queued, and ends the writer. Later calls are told that it ended.
@@ -191,11 +215,12 @@ impl Ingest {
         read: impl FnOnce(&DeploymentPlan, &[u8], i64) -> Result<Work, IngestError> + Send + 'static,
     ) -> Result<Accepted, IngestError> {
         use tokio::sync::TryAcquireError;
-        let place =
-            Arc::clone(&self.0.places).try_acquire_owned().map_err(|error| match error {
-                TryAcquireError::Closed => IngestError::Closed,
-                TryAcquireError::NoPermits => IngestError::Busy,
-            })?;
+        let place = Arc::clone(&self.0.places).try_acquire_owned().map_err(|error| match error {
+            TryAcquireError::Closed => IngestError::Closed,
+            TryAcquireError::NoPermits => IngestError::Busy,
+        });
+        let place = place.inspect_err(|error| self.0.counts.turned_away(error))?;
+        self.0.counts.body(call, body.len());
         let now_us = jiff::Timestamp::now().as_microsecond();
         let work = if body.len() <= SMALL_BODY {
             read(plan, &body, now_us)
@@ -214,6 +239,7 @@ impl Ingest {
         let message = Message::Take { deployment, work: Box::new(work), reply, place };
         self.0.queue.send(message).await.map_err(|_| IngestError::Closed)?;
         let answer = answer.await.unwrap_or(Err(IngestError::Closed));
+        self.0.counts.answered(call, &answer);
         refused.map_or(answer, Err)
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod ingest;
+mod metrics;
 mod monitoring_job;
 pub mod numbers;
 pub mod registry;

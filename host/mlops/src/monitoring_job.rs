@@ -6,6 +6,7 @@
 
 use csv::{Reader, StringRecord};
 use models::schema::MISSING;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -13,8 +14,9 @@ use serde_json::{Map, Value, json};
 pub(crate) const ROWS_A_CALL: usize = 10_000;
 
 /// What a job is to do.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewMonitoringJob")]
 pub(crate) struct Job {
     /// Whose statistics.
     pub(crate) deployment_id: String,
@@ -37,8 +39,9 @@ pub(crate) struct Job {
 }
 
 /// Where the rows come from.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", tag = "type")]
+#[schemars(rename = "IntakeSettings")]
 pub(crate) enum Intake {
     /// The client sends a file.
     LocalFile,
@@ -51,8 +54,9 @@ pub(crate) enum Intake {
 }
 
 /// What the columns are; all others are features.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MonitoringColumns")]
 pub(crate) struct Columns {
     /// What the model said.
     pub(crate) predictions_columns: Predictions,
@@ -71,8 +75,9 @@ pub(crate) struct Columns {
 }
 
 /// What the model said.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged, expecting = "must be a column's name, or a list of {className, columnName}")]
+#[schemars(rename = "PredictionsColumns")]
 pub(crate) enum Predictions {
     /// A number.
     Number(String),
@@ -81,19 +86,25 @@ pub(crate) enum Predictions {
 }
 
 /// The column of a class's probability.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ClassColumn")]
 pub(crate) struct Class {
+    /// The class.
     class_name: String,
+    /// The column.
     column_name: String,
 }
 
 /// How the file is written.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct CsvSettings {
+    /// What is between columns.
     delimiter: char,
+    /// What is around a text.
     quotechar: char,
+    /// How its letters are written: `utf-8`.
     encoding: String,
 }
 

@@ -41,6 +41,7 @@ use tokio_io_timeout::TimeoutStream;
 use self::auth::require;
 use crate::api::{self, App, Limits, Needs};
 use crate::ingest::{Ingest, StartError};
+use crate::metrics::{self, Requests, Watched};
 use crate::registry::Registry;
 use crate::settings::Settings;
 use crate::store::{Retention, Store, StoreError};
@@ -124,7 +125,14 @@ impl Server {
         let guard = |needs, router: Router<_>| {
             router.route_layer(require(Arc::clone(&tokens), role(needs)))
         };
-        let router = api::router(app, guard).route("/healthz", get(healthy));
+        let requests = Arc::new(Requests::default());
+        let watched = Watched {
+            requests: Arc::clone(&requests),
+            ingest: ingest.clone(),
+            registry: registry.clone(),
+        };
+        let metrics = Router::new().route("/metrics", get(metrics::serve)).with_state(watched);
+        let router = api::router(app, guard).merge(metrics);
         let (stop, stopped) = watch::channel(None);
         let retain = retain(ingest.clone(), settings.retention, settings.retention_interval);
         Ok(Self {
@@ -134,7 +142,11 @@ impl Server {
             registry,
             ingest,
             stop,
-            serving: tokio::spawn(serve(listener, router, settings, stopped)),
+            serving: tokio::spawn(serve(
+                listener,
+                Answering { router, requests, settings },
+                stopped,
+            )),
             retaining: tokio::spawn(retain),
         })
     }
@@ -177,13 +189,20 @@ async fn retain(ingest: Ingest, keep: Retention, interval: Duration) {
     }
 }
 
+/// What answers a connection.
+#[derive(Clone, Debug)]
+struct Answering {
+    router: Router,
+    requests: Arc<Requests>,
+    settings: Arc<Settings>,
+}
+
 async fn serve(
     listener: TcpListener,
-    router: Router,
-    settings: Arc<Settings>,
+    answering: Answering,
     mut stopped: watch::Receiver<Option<Duration>>,
 ) -> usize {
-    let places = Arc::new(Semaphore::new(settings.connections));
+    let places = Arc::new(Semaphore::new(answering.settings.connections));
     let graceful = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     let grace = loop {
@@ -196,8 +215,7 @@ async fn serve(
         while tasks.try_join_next().is_some() {}
         match accepted {
             Ok((stream, place)) => {
-                let (router, settings) = (router.clone(), Arc::clone(&settings));
-                tasks.spawn(connection(router, settings, stream, place, graceful.watcher()));
+                tasks.spawn(connection(answering.clone(), stream, place, graceful.watcher()));
             }
             Err(error) => {
                 tracing::warn!(%error, "Connection was not accepted");
@@ -230,8 +248,7 @@ async fn accept(
 }
 
 async fn connection(
-    router: Router,
-    settings: Arc<Settings>,
+    Answering { router, requests, settings }: Answering,
     stream: TcpStream,
     _place: OwnedSemaphorePermit,
     graceful: Watcher,
@@ -248,22 +265,20 @@ async fn connection(
     let service = service_fn(|request: Request<Incoming>| {
         let origin = api::origin(request.headers());
         let answer = service.call(request);
+        let requests = Arc::clone(&requests);
         async move {
-            let Ok(answer) = tokio::time::timeout(time, answer).await else {
-                return Ok::<_, Infallible>(too_slow(time));
+            let answer = match tokio::time::timeout(time, answer).await {
+                Ok(answer) => absolute(answer?, origin.as_deref()),
+                Err(_) => too_slow(time),
             };
-            answer.map(|answer| absolute(answer, origin.as_deref()))
+            requests.answered(answer.status());
+            Ok::<_, Infallible>(answer)
         }
     });
     let io = TokioIo::new(Box::pin(stream));
     if let Err(error) = graceful.watch(http.serve_connection(io, service)).await {
         tracing::debug!(%error, "Connection broke");
     }
-}
-
-/// What the server answers when it is asked whether it lives. Nothing is behind it that could be secret.
-async fn healthy() -> Json<serde_json::Value> {
-    Json(json!({ "status": "ok" }))
 }
 
 fn limits(settings: &Settings) -> Limits {

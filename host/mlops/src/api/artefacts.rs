@@ -8,17 +8,27 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use serde_json::json;
+use axum::response::{IntoResponse, Response};
 
+use super::jobs::{Done, Said};
 use super::{App, Fault, jobs};
 use crate::registry::Package;
+
+/// A package's file, in an answer.
+#[derive(Debug)]
+pub(super) struct WholeFile(Response);
+
+impl IntoResponse for WholeFile {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
 
 /// The package's file.
 pub(super) async fn of_package(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<WholeFile, Fault> {
     answer(&app, &*app.registry.package(&id)?).await
 }
 
@@ -26,7 +36,7 @@ pub(super) async fn of_package(
 pub(super) async fn of_deployment(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<WholeFile, Fault> {
     answer(&app, &*package_of(&app, &id)?).await
 }
 
@@ -34,7 +44,7 @@ pub(super) async fn of_deployment(
 pub(super) async fn build_of_package(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Done<Said>, Fault> {
     build(&*app.registry.package(&id)?)
 }
 
@@ -42,7 +52,7 @@ pub(super) async fn build_of_package(
 pub(super) async fn build_of_deployment(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-) -> Result<Response, Fault> {
+) -> Result<Done<Said>, Fault> {
     build(&*package_of(&app, &id)?)
 }
 
@@ -52,13 +62,13 @@ fn package_of(app: &App, deployment: &str) -> Result<Arc<Package>, Fault> {
     package.ok_or_else(|| Fault::missing(format!("deployment {deployment:?} has no package")))
 }
 
-fn build(package: &Package) -> Result<Response, Fault> {
+fn build(package: &Package) -> Result<Done<Said>, Fault> {
     digest(package)?;
     let at = format!("modelPackages/{}/modelPackageFile", package.id);
-    Ok(jobs::done(&at, json!({"message": "ok"})))
+    Ok(jobs::done(at, jobs::OK))
 }
 
-async fn answer(app: &App, package: &Package) -> Result<Response, Fault> {
+async fn answer(app: &App, package: &Package) -> Result<WholeFile, Fault> {
     let digest = digest(package)?;
     let bytes = app.registry.artefact(digest).await?;
     let headers = [
@@ -66,7 +76,7 @@ async fn answer(app: &App, package: &Package) -> Result<Response, Fault> {
         (header::ETAG, format!("\"{digest}\"")),
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}.wasm\"", package.id)),
     ];
-    Ok((headers, Body::from(bytes)).into_response())
+    Ok(WholeFile((headers, Body::from(bytes)).into_response()))
 }
 
 /// Not 404: clients would say that there is no such package.

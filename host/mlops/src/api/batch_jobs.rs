@@ -6,13 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::fault::chain;
 use super::file::file;
 use super::here::Here;
-use super::shape::{Body, Page, Queried, page};
+use super::shape::{Body, List, Page, Queried, page};
 use super::{App, Fault};
 use crate::ingest::Accepted;
 use crate::monitoring_job::{File, Intake, Job, JobFault};
@@ -33,7 +34,7 @@ struct Stored {
 }
 
 /// What a job is at.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Progress {
     /// Its step.
@@ -49,8 +50,9 @@ struct Progress {
 }
 
 /// The steps of a job.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "MonitoringJobStatus")]
 enum Step {
     /// Its file is waited for.
     #[default]
@@ -66,25 +68,33 @@ enum Step {
 }
 
 /// A job as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MonitoringJob")]
 pub(super) struct Shown {
+    /// Its id.
     id: String,
+    /// When it was made.
     created: Moment,
+    /// The batch that its rows are in; null where it was not to make one.
     batch_id: Option<String>,
     #[serde(flatten)]
     at: Progress,
     #[serde(flatten)]
     job: Job,
+    /// Where a client goes on.
     links: Links,
 }
 
 /// Where a client goes on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "MonitoringJobLinks")]
 struct Links {
+    /// The job.
     #[serde(rename = "self")]
     this: String,
+    /// Where its file goes.
     csv_upload: String,
 }
 
@@ -155,7 +165,7 @@ pub(super) async fn list(
     State(app): State<Arc<App>>,
     here: Here,
     part: Queried<Page>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<List<Shown>>, Fault> {
     let part = part?.0;
     let mut all = Vec::new();
     for known in app.registry.deployments() {
@@ -165,7 +175,7 @@ pub(super) async fn list(
     let shown = all.iter().map(|definition| Shown::of_definition(definition, &here));
     let mut shown = shown.collect::<Result<Vec<_>, _>>()?;
     shown.retain(|job| part.finds(&job.id, &[&job.job.deployment_id]));
-    page(&app, &here, &part, shown.iter())
+    Ok(Json(page(&app, &here, &part, shown.into_iter())?))
 }
 
 /// Ends a job. What it has counted stays counted.

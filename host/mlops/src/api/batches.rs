@@ -7,12 +7,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::here::Here;
 use super::service::trained;
-use super::shape::{Body, Page, Queried, page};
+use super::shape::{Body, List, Page, Queried, page};
 use super::stretch::Query;
 use super::{App, Fault};
 use crate::registry::Definition;
@@ -25,7 +26,7 @@ const BATCH: &str = "batch";
 const NOT_FOUND: &str = "Monitoring batch not found";
 
 /// What a client says of one.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct NewBatch {
     /// What people call it.
@@ -42,7 +43,7 @@ pub(super) struct NewBatch {
 }
 
 /// A batch as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Batch {
     /// Its id, which records have as `batchId`.
@@ -65,7 +66,7 @@ pub(super) struct Batch {
 }
 
 /// What came in a batch.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Numbers {
     /// Predictions that requests got.
@@ -150,11 +151,11 @@ pub(super) async fn list(
     Path(id): Path<String>,
     here: Here,
     part: Queried<Page>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<List<Batch>>, Fault> {
     let part = part?.0;
     let mut all = all(&app, &id).await?;
     all.retain(|batch| part.finds(&batch.id, &[&batch.batch_name]));
-    page(&app, &here, &part, all.iter())
+    Ok(Json(page(&app, &here, &part, all.into_iter())?))
 }
 
 pub(super) async fn one(
@@ -166,10 +167,46 @@ pub(super) async fn one(
 }
 
 /// Which batches.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Wanted {
+    /// This one alone.
     batch_id: Option<String>,
+}
+
+/// The predictions of batches.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct PredictionsOverBatch {
+    /// What training had, for each model where that is known.
+    baselines: Vec<Predicted>,
+    /// What the batches had.
+    buckets: Vec<PredictedBatch>,
+}
+
+/// The predictions of a batch.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct PredictedBatch {
+    /// The batch.
+    batch: BatchName,
+    /// Rows with their predictions.
+    row_count: i64,
+    /// The mean of the predictions: of the number, or of the last class's probability.
+    mean_predicted_value: Option<f64>,
+}
+
+/// Which batch.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct BatchName {
+    /// Its id.
+    id: String,
+    /// What people call it.
+    name: String,
+    /// When it was made, or its first record happened.
+    created_at: Moment,
+    /// When its last record happened.
+    last_prediction_timestamp: Option<Moment>,
 }
 
 /// The predictions of one batch, or of all.
@@ -177,28 +214,25 @@ pub(super) async fn predictions(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     wanted: Queried<Wanted>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<PredictionsOverBatch>, Fault> {
     let wanted = wanted?.0.batch_id;
     let mut all = all(&app, &id).await?;
     all.retain(|batch| wanted.as_ref().is_none_or(|wanted| *wanted == batch.id));
     if wanted.is_some() && all.is_empty() {
         return Err(Fault::missing(NOT_FOUND));
     }
-    let bucket = |batch: &Batch| {
-        json!({
-            "batch": {
-                "id": batch.id,
-                "name": batch.batch_name,
-                "createdAt": batch.created_at,
-                "lastPredictionTimestamp": batch.latest_prediction_timestamp,
-            },
-            "rowCount": batch.numbers.row_count,
-            "meanPredictedValue": batch.numbers.mean_predicted_value,
-        })
+    let bucket = |batch: Batch| PredictedBatch {
+        batch: BatchName {
+            id: batch.id,
+            name: batch.batch_name,
+            created_at: batch.created_at,
+            last_prediction_timestamp: batch.latest_prediction_timestamp,
+        },
+        row_count: batch.numbers.row_count,
+        mean_predicted_value: batch.numbers.mean_predicted_value,
     };
-    let buckets: Vec<Value> = all.iter().map(bucket).collect();
+    let buckets = all.into_iter().map(bucket).collect();
     let known = app.registry.deployment(&id)?;
-    let baselines: Vec<Predicted> =
-        trained(&known, &Query::default()).iter().map(Predicted::of).collect();
-    Ok(Json(json!({"baselines": baselines, "buckets": buckets})))
+    let baselines = trained(&known, &Query::default()).iter().map(Predicted::of).collect();
+    Ok(Json(PredictionsOverBatch { baselines, buckets }))
 }

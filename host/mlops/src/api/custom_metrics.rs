@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::here::Here;
-use super::shape::{Body, Page, Queried, page};
+use super::shape::{Body, List, Page, Queried, page};
 use super::stretch::Query;
 use super::{App, Fault};
 use crate::registry::{Definition, RegistryError};
@@ -22,8 +23,9 @@ const METRIC: &str = "metric";
 const NOT_FOUND: &str = "Custom metric not found";
 
 /// What a client says of one.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NewCustomMetric")]
 pub(super) struct NewMetric {
     /// What people call it.
     name: String,
@@ -38,6 +40,7 @@ pub(super) struct NewMetric {
     directionality: Directionality,
     /// What it was before, as a number or as a list of `{value}`.
     #[serde(default, deserialize_with = "baseline")]
+    #[schemars(schema_with = "baselines")]
     baseline_values: Vec<BaselineValue>,
     /// Values are of a model each.
     #[serde(default = "yes")]
@@ -51,8 +54,9 @@ pub(super) struct NewMetric {
 }
 
 /// What values come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CustomMetricType")]
 pub(super) enum Kind {
     /// Their mean.
     #[default]
@@ -64,7 +68,7 @@ pub(super) enum Kind {
 }
 
 /// Which values are better.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Directionality {
     /// Larger ones.
@@ -75,8 +79,9 @@ pub(super) enum Directionality {
 }
 
 /// What a metric was before.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 pub(super) struct BaselineValue {
+    /// It was this.
     value: f64,
 }
 
@@ -88,18 +93,29 @@ fn yes() -> bool {
     true
 }
 
-fn baseline<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<BaselineValue>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "must be a number or a list of {\"value\": number}")]
-    enum Said {
-        Number(f64),
-        List(Vec<BaselineValue>),
-        Nothing(()),
+/// What a metric was before, as clients say it.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "must be a number or a list of {\"value\": number}")]
+enum Baselines {
+    Number(f64),
+    List(Vec<BaselineValue>),
+    Nothing(()),
+}
+
+/// Answered, it always is a list.
+fn baselines(generator: &mut SchemaGenerator) -> Schema {
+    if generator.contract().is_serialize() {
+        generator.subschema_for::<Vec<BaselineValue>>()
+    } else {
+        generator.subschema_for::<Baselines>()
     }
-    Ok(match Said::deserialize(from)? {
-        Said::Number(value) => vec![BaselineValue { value }],
-        Said::List(values) => values,
-        Said::Nothing(()) => Vec::new(),
+}
+
+fn baseline<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<BaselineValue>, D::Error> {
+    Ok(match Baselines::deserialize(from)? {
+        Baselines::Number(value) => vec![BaselineValue { value }],
+        Baselines::List(values) => values,
+        Baselines::Nothing(()) => Vec::new(),
     })
 }
 
@@ -120,8 +136,9 @@ impl NewMetric {
 }
 
 /// A metric as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CustomMetric")]
 pub(super) struct Metric {
     /// Its id, which values name.
     id: String,
@@ -193,11 +210,11 @@ pub(super) async fn list(
     Path(id): Path<String>,
     here: Here,
     part: Queried<Page>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<List<Metric>>, Fault> {
     let part = part?.0;
     let mut all = all(&app, &id).await?;
     all.retain(|metric| part.finds(&metric.id, &[&metric.said.name]));
-    page(&app, &here, &part, all.iter())
+    Ok(Json(page(&app, &here, &part, all.into_iter())?))
 }
 
 pub(super) async fn one(
@@ -208,16 +225,20 @@ pub(super) async fn one(
 }
 
 /// What the values of a stretch of time come to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CustomMetricSummary")]
 pub(super) struct Summary {
+    /// The stretch of time.
     period: Window,
+    /// What the metric came to.
     metric: Summed,
 }
 
-/// See [`Summary`].
-#[derive(Clone, Debug, Serialize)]
+/// A metric, and what its values came to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "CustomMetricSummed")]
 struct Summed {
     #[serde(flatten)]
     metric: Metric,
@@ -262,11 +283,35 @@ pub(super) async fn summary(
 }
 
 /// What the values come to, bucket by bucket.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CustomMetricOverTime")]
+pub(super) struct OverTime {
+    /// The stretch of time.
+    summary: Window,
+    /// The metric.
+    metric: Metric,
+    /// What there was, the oldest first; none of a time without values.
+    buckets: Vec<Bucket>,
+}
+
+/// What the values of a piece of the stretch come to.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "CustomMetricBucket")]
+struct Bucket {
+    /// The piece.
+    period: Window,
+    /// What they come to, by the metric's type.
+    value: Option<f64>,
+    /// How many there are.
+    sample_size: usize,
+}
+
 pub(super) async fn values_over_time(
     State(app): State<Arc<App>>,
     Path((id, metric)): Path<(String, String)>,
     query: Queried<Query>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<OverTime>, Fault> {
     let query = query?.0;
     let metric = find(&app, &id, &metric).await?;
     let (window, size) = (query.window()?, query.buckets()?);
@@ -284,9 +329,9 @@ pub(super) async fn values_over_time(
             Kind::Gauge => values.last().map(|value| value.value),
         };
         let first = values.first().map_or(0, |value| start(value.at_us));
-        json!({"period": size.period(first, window), "value": came_to, "sampleSize": values.len()})
+        Bucket { period: size.period(first, window), value: came_to, sample_size: values.len() }
     };
-    let buckets: Vec<Value> =
+    let buckets =
         values.chunk_by(|one, next| start(one.at_us) == start(next.at_us)).map(bucket).collect();
-    Ok(Json(json!({"summary": window, "metric": metric, "buckets": buckets})))
+    Ok(Json(OverTime { summary: window, metric, buckets }))
 }

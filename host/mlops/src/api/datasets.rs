@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::file::file;
 use super::here::Here;
-use super::shape::{Body, Page, Queried, page};
+use super::jobs::Done;
+use super::shape::{Body, List, Page, Queried, page};
 use super::{App, Fault, jobs};
 use crate::registry::{Dataset, new_id};
 use crate::report::Moment;
@@ -21,8 +22,9 @@ use crate::store::StoredEvent;
 const SCORED: &str = "scoringDataset";
 
 /// A file as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Dataset")]
 pub(super) struct Shown {
     /// Its id.
     dataset_id: String,
@@ -48,25 +50,39 @@ impl From<Dataset> for Shown {
     }
 }
 
+/// A file that was kept.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "KeptDataset")]
+pub(super) struct Kept {
+    /// Its id.
+    catalog_id: String,
+    /// The same: a file has one version.
+    catalog_version_id: String,
+}
+
 /// Keeps a file, for a package or a job that names it.
 pub(super) async fn upload(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Response, Fault> {
+) -> Result<Done<Kept>, Fault> {
     let (name, bytes) = file(request).await?;
     let id = app.registry.add_dataset(&name, &bytes).await?;
-    Ok(jobs::done(&format!("datasets/{id}"), json!({"catalogId": id, "catalogVersionId": id})))
+    Ok(jobs::done(
+        format!("datasets/{id}"),
+        Kept { catalog_id: id.clone(), catalog_version_id: id },
+    ))
 }
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     here: Here,
     part: Queried<Page>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<List<Shown>>, Fault> {
     let part = part?.0;
     let mut all = app.registry.datasets().await?;
     all.retain(|dataset| part.finds(&dataset.id, &[&dataset.name]));
-    page(&app, &here, &part, all.into_iter().map(Shown::from))
+    Ok(Json(page(&app, &here, &part, all.into_iter().map(Shown::from))?))
 }
 
 pub(super) async fn one(
@@ -84,10 +100,22 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScoredDataset")]
 pub(super) struct Scored {
+    /// The file, uploaded before.
     dataset_id: String,
+}
+
+/// What was taken note of.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "NotedDataset")]
+pub(super) struct Noted {
+    /// In words.
+    message: String,
+    /// Rows of it that are counted: none.
+    accepted: u64,
 }
 
 /// Takes note that a deployment has scored a file. Its rows are not counted: who calls this reports them with their
@@ -96,7 +124,7 @@ pub(super) async fn scored(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     body: Body<Scored>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Noted>), Fault> {
     app.registry.deployment(&id)?;
     let dataset = app.registry.dataset(&body?.0.dataset_id).await?;
     let body = json!({"datasetId": dataset.id, "name": dataset.name});
@@ -113,5 +141,5 @@ pub(super) async fn scored(
          or by a monitoring job",
         dataset.name
     );
-    Ok((StatusCode::ACCEPTED, Json(json!({"message": message, "accepted": 0}))))
+    Ok((StatusCode::ACCEPTED, Json(Noted { message, accepted: 0 })))
 }

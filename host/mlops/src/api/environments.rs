@@ -5,39 +5,39 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::here::Here;
-use super::shape::{Body, Page, Queried, page};
+use super::jobs::{Done, Said};
+use super::shape::{Body, List, Page, Queried, page};
 use super::{App, Fault, jobs};
-use crate::registry::{NewEnvironment, RegistryError};
+use crate::registry::{Environment, NewEnvironment, RegistryError};
 
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     here: Here,
     part: Queried<Page>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<List<Environment>>, Fault> {
     let part = part?.0;
     let mut all = app.registry.environments().await?;
     all.retain(|environment| part.finds(&environment.id, &[&environment.given.name]));
-    page(&app, &here, &part, all.iter())
+    Ok(Json(page(&app, &here, &part, all.into_iter())?))
 }
 
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Fault> {
-    Ok(Json(json!(app.registry.environment(&id).await?)))
+) -> Result<Json<Environment>, Fault> {
+    Ok(Json(app.registry.environment(&id).await?))
 }
 
 pub(super) async fn create(
     State(app): State<Arc<App>>,
     body: Body<NewEnvironment>,
-) -> Result<(StatusCode, Json<Value>), Fault> {
+) -> Result<(StatusCode, Json<Environment>), Fault> {
     let environment = app.registry.add_environment(body?.0).await?;
-    Ok((StatusCode::CREATED, Json(json!(environment))))
+    Ok((StatusCode::CREATED, Json(environment)))
 }
 
 pub(super) async fn delete(
@@ -54,9 +54,11 @@ pub(super) async fn delete(
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "RestartOfAgents")]
 pub(super) struct Restart {
+    /// Even if they work.
     force_restart: bool,
 }
 
@@ -64,7 +66,7 @@ pub(super) async fn restart_monitoring(
     state: State<Arc<App>>,
     path: Path<String>,
     body: Body<Restart>,
-) -> Result<Response, Fault> {
+) -> Result<Done<Said>, Fault> {
     restart(state, path, body, "monitoring").await
 }
 
@@ -72,7 +74,7 @@ pub(super) async fn restart_management(
     state: State<Arc<App>>,
     path: Path<String>,
     body: Body<Restart>,
-) -> Result<Response, Fault> {
+) -> Result<Done<Said>, Fault> {
     restart(state, path, body, "management").await
 }
 
@@ -81,7 +83,7 @@ async fn restart(
     Path(id): Path<String>,
     body: Body<Restart>,
     agent: &str,
-) -> Result<Response, Fault> {
+) -> Result<Done<Said>, Fault> {
     app.registry.ask_for_restart(&id, agent, body?.0.force_restart).await?;
-    Ok(jobs::done(&format!("predictionEnvironments/{id}"), json!({"message": "ok"})))
+    Ok(jobs::done(format!("predictionEnvironments/{id}"), jobs::OK))
 }

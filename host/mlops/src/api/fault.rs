@@ -1,10 +1,13 @@
 //! From a fault to a status and a body. One file, so that nobody invents statuses.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::ingest::IngestError;
 use crate::registry::RegistryError;
@@ -64,13 +67,22 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     }
 }
 
+/// Why a call was not done.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Fault")]
+pub(super) struct Explained {
+    /// What is wrong, and what to do.
+    message: String,
+    /// The field that is wrong, with the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<BTreeMap<String, String>>,
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let mut body = json!({ "message": self.message });
-        if let Some(field) = self.field {
-            body["errors"] = json!({ field: self.message });
-        }
-        let mut response = (self.status, Json::<Value>(body)).into_response();
+        let errors = self.field.map(|field| BTreeMap::from([(field, self.message.clone())]));
+        let body = Explained { message: self.message, errors };
+        let mut response = (self.status, Json(body)).into_response();
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));

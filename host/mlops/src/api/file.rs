@@ -8,7 +8,7 @@ use axum::http::header;
 use super::Fault;
 
 /// The name of the part of a form that has the file.
-const FILE: &str = "file";
+pub(super) const FILE: &str = "file";
 
 /// The file of a request: its body, or the part of a form.
 pub(super) async fn file(request: Request) -> Result<(String, Bytes), Fault> {

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::entries::{
+    ActualEntry, Entries, EventEntry, Inputs, MetricValues, Raw, RequestEntry, StatsEntry,
+};
+use super::jobs::Done;
 use super::{App, Fault, jobs};
-use crate::ingest::{Accepted, DeploymentPlan};
+use crate::ingest::{Accepted, DeploymentPlan, EventTaken};
 use crate::registry::{
     Description, ExternalPackage, NewDeployment, RegistryError, TargetDescription, TargetType,
 };
@@ -23,55 +26,84 @@ const EVENT_BYTES: usize = 1 << 20;
 /// What is predicted by a model that nobody described.
 const UNKNOWN_TARGET: &str = "prediction";
 
-type Body = Result<Bytes, BytesRejection>;
 type Answer = Result<(StatusCode, Json<Accepted>), Fault>;
 
 macro_rules! calls {
-    ($($name:ident => $take:ident),+ $(,)?) => {
+    ($($name:ident($sent:ty) => $take:ident),+ $(,)?) => {
         $(pub(super) async fn $name(
             State(app): State<Arc<App>>,
             Path(id): Path<String>,
-            body: Body,
+            body: Raw<$sent>,
         ) -> Answer {
             let plan = plan(&app, &id).await?;
-            Ok((StatusCode::ACCEPTED, Json(app.ingest.$take(&plan, body?).await?)))
+            Ok((StatusCode::ACCEPTED, Json(app.ingest.$take(&plan, body.0?).await?)))
         })+
     };
 }
 calls!(
-    requests => prediction_requests,
-    inputs => prediction_inputs,
-    stats => prediction_stats,
+    requests(Entries<RequestEntry>) => prediction_requests,
+    inputs(Inputs) => prediction_inputs,
+    stats(Entries<StatsEntry>) => prediction_stats,
 );
 
 pub(super) async fn actuals(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
-    body: Body,
-) -> Result<Response, Fault> {
+    body: Raw<Entries<ActualEntry>>,
+) -> Result<Done<Accepted>, Fault> {
     let plan = plan(&app, &id).await?;
-    let accepted = app.ingest.actuals(&plan, body?).await?;
-    let body = serde_json::to_value(accepted).unwrap_or_default();
-    Ok(jobs::done(&format!("deployments/{id}"), body))
+    let accepted = app.ingest.actuals(&plan, body.0?).await?;
+    Ok(jobs::done(format!("deployments/{id}"), accepted))
 }
 
 pub(super) async fn custom_metrics(
     State(app): State<Arc<App>>,
     Path((id, metric)): Path<(String, String)>,
-    body: Body,
+    body: Raw<MetricValues>,
 ) -> Answer {
     let plan = plan(&app, &id).await?;
-    Ok((StatusCode::ACCEPTED, Json(app.ingest.custom_metrics(&plan, &metric, body?).await?)))
+    Ok((StatusCode::ACCEPTED, Json(app.ingest.custom_metrics(&plan, &metric, body.0?).await?)))
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AcceptedEvent")]
+pub(super) struct Noted {
+    /// `ok`.
+    message: &'static str,
+    /// 1 when it was taken.
+    accepted: u8,
+    /// 1 when it had been taken before.
+    duplicates: u8,
 }
 
 /// An event. One that names no deployment is of the whole.
-pub(super) async fn event(State(app): State<Arc<App>>, body: Body) -> Result<Response, Fault> {
-    let body = body?;
+pub(super) async fn event(
+    State(app): State<Arc<App>>,
+    body: Raw<EventEntry>,
+) -> Result<(StatusCode, Json<Noted>), Fault> {
+    let body = body.0?;
+    let taken = take_event(&app, &body).await;
+    let counted = match &taken {
+        Ok(true) => Some(EventTaken::New),
+        Ok(false) => Some(EventTaken::Before),
+        // It will come again.
+        Err(fault) if fault.is_ours() => None,
+        Err(_) => Some(EventTaken::Refused),
+    };
+    app.ingest.counts().event(body.len(), counted);
+    let is_new = taken?;
+    let (accepted, duplicates) = (u8::from(is_new), u8::from(!is_new));
+    Ok((StatusCode::ACCEPTED, Json(Noted { message: "ok", accepted, duplicates })))
+}
+
+/// Stores an event; false when it was stored before.
+async fn take_event(app: &App, body: &[u8]) -> Result<bool, Fault> {
     if body.len() > EVENT_BYTES {
         let message = format!("an event has at most {EVENT_BYTES} bytes");
         return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, message));
     }
-    let event: Value = serde_json::from_slice(&body).map_err(|error| {
+    let event: Value = serde_json::from_slice(body).map_err(|error| {
         Fault::new(StatusCode::BAD_REQUEST, format!("the body is not JSON: {error}"))
     })?;
     if !event.is_object() {
@@ -85,10 +117,7 @@ pub(super) async fn event(State(app): State<Arc<App>>, body: Body) -> Result<Res
         kind: text("eventType").unwrap_or_default(),
         body: event.to_string(),
     };
-    let is_new = app.registry.store().add_event(&stored).await?;
-    let answer =
-        json!({"message": "ok", "accepted": u8::from(is_new), "duplicates": u8::from(!is_new)});
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    Ok(app.registry.store().add_event(&stored).await?)
 }
 
 fn when(text: &str) -> Option<i64> {

@@ -1,9 +1,15 @@
 //! The OpenAPI document: made of a table of the calls, which a test holds against what is served.
 
+use std::sync::LazyLock;
+
 use axum::Json;
 use serde_json::{Map, Value, json};
 
 use super::Needs::{self, Admin, Read, Report};
+use super::describe::{Schemas, Sent, Told};
+use super::fault::Explained;
+use super::file::FILE;
+use super::{routes, uploads};
 
 /// What a call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +63,7 @@ const CALLS: [Call; 68] = [
     ("post", "remoteEvents", Report, Object, 202, "Report an event"),
     ("get", "modelPackages", Read, Page, 200, "Packages"),
     ("get", "modelPackages/{id}", Read, Nothing, 200, "A package"),
-    ("get", "modelPackages/{id}/features", Read, Nothing, 200, "The features of a package"),
+    ("get", "modelPackages/{id}/features", Read, Page, 200, "The features of a package"),
     ("get", "modelPackages/{id}/artifact", Read, Nothing, 200, "The file of a package"),
     ("get", "modelPackages/{id}/lineage", Read, Nothing, 200, "Where a package comes from"),
     ("post", "modelPackages/fromJSON", Admin, Object, 201, "Describe an external model"),
@@ -243,16 +249,27 @@ const CALLS: [Call; 68] = [
     ),
 ];
 
+static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
+
+/// What a call is answered too when it is done: what was there already is told again.
+const ALSO: [(&str, &str, u16, &str); 1] =
+    [("post", "modelPackages/fromFile", 200, "It is here already")];
+
 /// Answers it; everybody may read it.
-pub(super) async fn serve() -> Json<Value> {
-    Json(document())
+pub(super) async fn serve() -> Json<&'static Value> {
+    Json(&DOCUMENT)
 }
 
 fn document() -> Value {
-    let mut paths = Map::new();
-    for call in &CALLS {
-        let path = paths.entry(format!("/api/v2/{}/", call.1)).or_insert_with(|| json!({}));
-        path[call.0] = operation(call);
+    let mut schemas = Schemas::new();
+    let fault = schemas.answered::<Explained>();
+    let mut paths = super::open::told(&mut schemas);
+    for (_, path, served) in routes().into_iter().chain(uploads()) {
+        let told = (served.tell)(&mut schemas);
+        if let Some(call) = CALLS.iter().find(|call| call.0 == served.method && call.1 == path) {
+            let path = paths.entry(format!("/api/v2/{path}/")).or_insert_with(|| json!({}));
+            path[served.method] = operation(call, told, &fault);
+        }
     }
     json!({
         "openapi": "3.1.0",
@@ -260,153 +277,81 @@ fn document() -> Value {
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": schemas(),
+            "schemas": schemas.named(),
         },
         "security": [{"token": []}],
     })
 }
 
-fn operation(&(method, path, needs, takes, status, summary): &Call) -> Value {
+fn operation(
+    &(method, path, needs, _, status, summary): &Call,
+    told: Told,
+    fault: &Value,
+) -> Value {
     let text = json!({"type": "string"});
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let mut parameters: Vec<Value> = in_path
         .map(|name| json!({"name": name, "in": "path", "required": true, "schema": text}))
         .collect();
-    let names: &[&str] = match takes {
-        Page => &["offset", "limit"],
-        Stretch => &[
-            "start",
-            "end",
-            "bucket",
-            "role",
-            "modelId",
-            "modelDigest",
-            "gateway",
-            "metric",
-            "referenceStart",
-            "referenceEnd",
-        ],
-        Nothing | Object | Entries | File => &[],
-    };
-    let query = |name: &&str| json!({"name": name, "in": "query", "schema": text});
-    parameters.extend(names.iter().map(query));
-    let fault = |why: &str| {
-        let schema = json!({"$ref": "#/components/schemas/Fault"});
-        json!({"description": why, "content": {"application/json": {"schema": schema}}})
-    };
-    let schema = match takes {
-        Entries => "Accepted",
-        Page => "List",
-        _ => "Object",
-    };
-    let done = if matches!(status, 204 | 303) {
-        json!({"description": "Done"})
-    } else if ["artifact", "modelPackageFile", "scoringCode"].iter().any(|end| path.ends_with(end))
-    {
-        json!({"description": "Done", "content": {"application/wasm": {}}})
-    } else {
-        let schema = json!({"$ref": format!("#/components/schemas/{schema}")});
-        json!({"description": "Done", "content": {"application/json": {"schema": schema}}})
-    };
+    parameters.extend(told.query);
+    let mut done = json!({"description": "Done"});
+    if let Some(content) = told.answer {
+        done["content"] = content;
+    }
+    let mut responses = Map::new();
+    for (_, _, status, why) in ALSO.iter().filter(|also| (also.0, also.1) == (method, path)) {
+        let mut also = done.clone();
+        also["description"] = json!(why);
+        responses.insert(status.to_string(), also);
+    }
+    responses.insert(status.to_string(), done);
+    let mut refused = vec![
+        ("401", "No token, or one that is not known"),
+        ("403", "The token's role is not enough"),
+        ("404", "There is none"),
+        ("422", "A field cannot be"),
+        ("503", "Come again"),
+    ];
+    if told.body.is_some() {
+        refused.extend([
+            ("400", "The body cannot be read"),
+            ("408", "The body did not come in time"),
+            ("413", "The body is too large"),
+            ("415", "The body is said to be something else"),
+        ]);
+    }
+    if method != "get" {
+        refused.extend([("409", "Something stands in the way"), ("410", "It is gone")]);
+    }
+    for (status, why) in refused {
+        let response =
+            json!({"description": why, "content": {"application/json": {"schema": fault}}});
+        responses.insert(status.to_owned(), response);
+    }
     let mut operation = json!({
         "operationId": format!("{method} {path}"),
         "summary": summary,
         "x-outpost-role": format!("{needs:?}").to_lowercase(),
         "parameters": parameters,
-        "responses": {
-            status.to_string(): done,
-            "401": fault("No token, or one that is not known"),
-            "403": fault("The token's role is not enough"),
-            "404": fault("There is none"),
-            "422": fault("A field cannot be"),
-            "503": fault("Come again"),
-        },
+        "responses": responses,
     });
-    let content = match takes {
-        Nothing | Page | Stretch => return operation,
-        Object => json!({"application/json": {"schema": {"type": "object"}}}),
-        Entries => {
-            json!({"application/json": {"schema": {"$ref": "#/components/schemas/Entries"}}})
-        }
-        File => json!({"application/octet-stream": {}, "multipart/form-data": {}}),
-    };
-    operation["requestBody"] = json!({"required": true, "content": content});
+    if let Some(body) = told.body {
+        operation["requestBody"] = json!({"required": true, "content": content(body)});
+    }
     operation
 }
 
-fn schemas() -> Value {
-    let (text, count) = (json!({"type": "string"}), json!({"type": "integer", "minimum": 0}));
-    let refused = json!({
-        "type": "object",
-        "required": ["index", "field", "reason"],
-        "properties": {"index": count, "recordId": text, "field": text, "reason": text,
-            "seenRecordIds": {"type": "array", "items": text}},
-    });
-    let link = json!({"type": ["string", "null"]});
-    json!({
-        "Object": {"type": "object"},
-        "Entries": {"type": "object", "required": ["data"],
-            "properties": {"data": {"type": "array", "items": {"type": "object"}}}},
-        "Accepted": {"type": "object", "required": ["message", "accepted", "duplicates", "refused"],
-            "properties": {"message": text, "accepted": count, "duplicates": count,
-                "refused": {"type": "array", "items": refused}}},
-        "List": {"type": "object", "required": ["data", "count", "totalCount", "next", "previous"],
-            "properties": {"data": {"type": "array"}, "count": count, "totalCount": count,
-                "next": link, "previous": link}},
-        "Fault": {"type": "object", "required": ["message"],
-            "properties": {"message": text, "errors": {"type": "object"}}},
-    })
+/// What is sent with a call.
+fn content(sent: Sent) -> Value {
+    match sent {
+        Sent::Json(schema) => json!({"application/json": {"schema": schema}}),
+        Sent::File => {
+            let part = json!({"type": "string", "description": "The file.", "contentMediaType": "application/octet-stream"});
+            let form = json!({"type": "object", "required": [FILE], "properties": {FILE: part}});
+            json!({"application/octet-stream": {}, "multipart/form-data": {"schema": form}})
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpStream;
-
-    use super::*;
-    use crate::server::Server;
-    use crate::settings::Settings;
-
-    async fn call(server: &Server, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(server.address()).await.unwrap();
-        let text = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        stream.write_all(text.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
-    }
-
-    #[tokio::test]
-    async fn every_call_that_is_served_is_told_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("data");
-        let settings = Settings { listen: "127.0.0.1:0".into(), data, ..Settings::default() };
-        let server = Server::start(settings).await.unwrap();
-        let told: BTreeSet<_> = CALLS.iter().map(|call| call.1).collect();
-        let mut routes = super::super::routes();
-        routes.extend(super::super::uploads());
-        let served: BTreeSet<_> = routes.iter().map(|route| route.1).collect();
-        assert_eq!(told, served);
-        for path in told {
-            // A method that nothing takes is told which ones are, whoever asks.
-            let real = path.replace(['{', '}'], "");
-            let answer = call(&server, "TRACE", &format!("/api/v2/{real}/")).await;
-            let allow = answer.lines().find_map(|line| line.strip_prefix("allow: "));
-            let allow = allow.unwrap_or_else(|| panic!("nothing is at {path}: {answer}"));
-            let allowed: BTreeSet<_> =
-                allow.split(',').filter(|it| *it != "HEAD").map(str::to_lowercase).collect();
-            let methods: BTreeSet<_> =
-                CALLS.iter().filter(|call| call.1 == path).map(|call| call.0.to_owned()).collect();
-            assert_eq!(allowed, methods, "{path}");
-        }
-        for (needs, path, _) in routes {
-            assert!(CALLS.iter().any(|call| call.1 == path && call.2 == needs), "{path}");
-        }
-        let answer = call(&server, "GET", "/openapi.json").await;
-        let body = answer.split("\r\n\r\n").nth(1).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(body).unwrap(), document());
-        server.stop(std::time::Duration::from_secs(60)).await;
-    }
-}
+mod tests;

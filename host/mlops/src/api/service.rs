@@ -5,28 +5,30 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use models::manifest::Distribution;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::here::Here;
 use super::reports::drift_report;
-use super::shape::{Page, Queried, page};
+use super::shape::{List, Page, Queried, page};
 use super::stretch::{Query, Rollups, parts, read};
 use super::{App, Fault};
 use crate::registry::{Known, Package};
 use crate::report::{
     FeatureDrift, Part, PredictionsOverTime, PredictionsVsActuals, ServiceStats, TargetDrift,
-    Trained,
+    Trained, Window,
 };
 
 /// The quantile of execution times when nobody says which.
 const MEDIAN: f64 = 0.5;
 
 /// What else clients ask of service health.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Health {
+    /// Which quantile of execution times to tell, 0 to 1; the median when it is not said.
     execution_time_quantile: Option<f64>,
+    /// From which time on a request is slow, milliseconds; it must be the one of the deployment's settings.
     slow_requests_threshold: Option<f64>,
 }
 
@@ -97,24 +99,38 @@ pub(super) async fn target_drift(
     Ok(Json(TargetDrift::of(&report, rows, model, target)))
 }
 
+/// How far the features have drifted.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "FeatureDriftReport")]
+pub(super) struct Features {
+    /// The stretch of time.
+    period: Window,
+    /// How distances were measured, by the service's name.
+    metric: &'static str,
+    /// The model.
+    model_id: Option<String>,
+    /// The features.
+    #[serde(flatten)]
+    features: List<FeatureDrift>,
+}
+
 pub(super) async fn feature_drift(
     State(app): State<Arc<App>>,
     Path(id): Path<String>,
     here: Here,
     query: Queried<Query>,
     part: Queried<Page>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Json<Features>, Fault> {
     let (query, part) = (query?.0, part?.0);
     let known = app.registry.deployment(&id)?;
     let report = drift_report(&app, &id, &query).await?;
     let mut all = FeatureDrift::all(&report);
     all.retain(|feature| part.finds(&feature.name, &[&feature.name]));
-    let mut answer = page(&app, &here, &part, all.iter())?;
+    let features = page(&app, &here, &part, all.into_iter())?;
     let present = known.packages.first().map(|package| package.model_id.clone());
-    answer.0["period"] = json!(report.window);
-    answer.0["metric"] = json!(report.metric.service_name());
-    answer.0["modelId"] = json!(query.model_id.or(present));
-    Ok(answer)
+    let (period, metric) = (report.window, report.metric.service_name());
+    Ok(Json(Features { period, metric, model_id: query.model_id.or(present), features }))
 }
 
 /// The rollups that a query asks for; without a word on which, all whose answers somebody got. A model that never was the

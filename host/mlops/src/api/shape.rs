@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use super::here::Here;
 use super::{App, Fault};
@@ -18,11 +18,12 @@ pub(super) type Body<T> = Result<Json<T>, axum::extract::rejection::JsonRejectio
 const PAGE: usize = 100;
 
 /// Which part of a list.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Page {
+    /// Entries before the first one.
     pub(super) offset: usize,
-    /// Entries in one answer; 0 for as many as there may be.
+    /// Entries in one answer, 100 when it is not said; 0 for as many as there may be.
     pub(super) limit: Option<usize>,
     /// A part of a name in either case, or a whole id.
     search: Option<String>,
@@ -38,12 +39,29 @@ impl Page {
 }
 
 /// A part of a list, and where the next one is.
-pub(super) fn page<T: Serialize>(
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "{T}List")]
+pub(super) struct List<T> {
+    /// The entries of this part.
+    data: Vec<T>,
+    /// How many they are.
+    count: usize,
+    /// How many there are in all parts.
+    total_count: usize,
+    /// The address of the next part; null in the last one.
+    next: Option<String>,
+    /// The address of the part before; null in the first one.
+    previous: Option<String>,
+}
+
+/// A part of a list, by what was asked.
+pub(super) fn page<T>(
     app: &App,
     here: &Here,
     page: &Page,
     all: impl ExactSizeIterator<Item = T>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<List<T>, Fault> {
     let limit = match page.limit.unwrap_or(PAGE) {
         0 => app.limits.page,
         limit => limit,
@@ -52,22 +70,11 @@ pub(super) fn page<T: Serialize>(
         let reason = format!("must be at most {}; 0 is as many as there may be", app.limits.page);
         return Err(Fault::field("limit", reason));
     }
-    let total = all.len();
+    let total_count = all.len();
     let data: Vec<T> = all.skip(page.offset).take(limit).collect();
     let end = page.offset.saturating_add(limit);
-    let next = (end < total).then(|| here.part(end, limit));
+    let next = (end < total_count).then(|| here.part(end, limit));
     let before = page.offset.saturating_sub(limit);
     let previous = (page.offset > 0).then(|| here.part(before, limit));
-    Ok(Json(json!({
-        "data": data,
-        "count": data.len(),
-        "totalCount": total,
-        "next": next,
-        "previous": previous,
-    })))
-}
-
-/// A moment, from microseconds since 1970.
-pub(super) fn moment(us: i64) -> Value {
-    json!(crate::report::Moment(us))
+    Ok(List { count: data.len(), data, total_count, next, previous })
 }

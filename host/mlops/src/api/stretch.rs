@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{App, Fault};
@@ -18,20 +19,34 @@ const CHAMPION: &str = "champion";
 const ROLES: [&str; 3] = [CHAMPION, "canary", "challenger"];
 
 /// What a report is about.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Query {
+    /// From when on, as a time or a day; seven days before the end when it is not said.
     start: Option<String>,
+    /// Up to when; now when it is not said.
     end: Option<String>,
+    /// How long the pieces are into which it is cut.
+    #[schemars(extend("enum" = ["hour", "day"]))]
     bucket: Option<String>,
     /// The service's word for `bucket`, as a duration of ISO 8601.
+    #[schemars(extend("enum" = ["PT1H", "P1D"]))]
     bucket_size: Option<String>,
+    /// Only what answered in this part.
+    #[schemars(extend("enum" = ROLES))]
     pub(super) role: Option<String>,
+    /// Only this model.
     pub(super) model_id: Option<String>,
+    /// Only this package.
     pub(super) model_digest: Option<String>,
+    /// Only what came by this gateway.
     gateway: Option<String>,
+    /// How distances are measured, where there are any; as the deployment's settings say when it is not said.
+    #[schemars(with = "Option<Distance>")]
     metric: Option<String>,
+    /// From when on rows are those that the others are compared with, instead of the training data.
     reference_start: Option<String>,
+    /// Up to when they are.
     reference_end: Option<String>,
 }
 

@@ -1,12 +1,14 @@
 //! What a call is answered.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::store::StoreError;
 
 /// What became of a call's entries. Those that are good are taken when others are refused.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Accepted {
+    /// `ok`; it says nothing of single entries.
     message: &'static str,
     /// Entries that were taken.
     pub accepted: usize,
@@ -23,7 +25,7 @@ impl Default for Accepted {
 }
 
 /// An entry that was not taken.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedEntry {
     /// Its place in `data`.

@@ -26,6 +26,14 @@ pub(crate) enum Call {
 pub(crate) const ASSOCIATION: u8 = 0;
 
 impl Call {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Requests, Self::Inputs, Self::Stats, Self::Actuals, Self::Metrics];
+
+    /// Its place in [`Self::ALL`].
+    pub(crate) fn place(self) -> usize {
+        self as usize - 1
+    }
+
     /// Its name, as the path has it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -15,6 +15,7 @@ mod retention;
 mod writes;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use sqlx::AnyConnection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -25,6 +26,7 @@ pub(super) use self::memory::Memory;
 use self::writes::Writes;
 use super::Settings;
 use super::answer::{Accepted, IngestError, StartError};
+use super::counts::Counts;
 use super::work::Work;
 use crate::store::{Retention, Store, StoreError};
 
@@ -88,6 +90,7 @@ pub(super) struct Writer {
     pub(super) memory: Memory,
     /// Closed when ingest is being ended: then nothing is waited for any more.
     pub(super) places: Arc<Semaphore>,
+    pub(super) counts: Arc<Counts>,
 }
 
 impl Writer {
@@ -171,6 +174,7 @@ impl Writer {
                 None
             }
             Err(error) => {
+                self.counts.commit_failed();
                 tracing::error!(%error, calls = batch.len(), "the database took nothing; reading it anew");
                 // A database that can be read may take some of them; one that cannot takes none now.
                 if batch.len() > 1 && self.try_reload().await.is_ok() {
@@ -186,7 +190,8 @@ impl Writer {
     }
 
     async fn try_write(&mut self, batch: &[Taken]) -> Result<Vec<Accepted>, WriteError> {
-        let Self { lock, memory, settings, store, .. } = self;
+        let Self { lock, memory, settings, store, counts, .. } = self;
+        let started = Instant::now();
         let db: &mut AnyConnection = lock.connection();
         let found = Found::look(db, memory, batch).await?;
         let mut writes = Writes::default();
@@ -198,6 +203,7 @@ impl Writer {
         memory.finish(&mut writes)?;
         commit::commit(db, &writes).await?;
         memory.committed(&writes, settings, store.cache());
+        counts.committed(started.elapsed(), writes.rows, writes.joined, memory.held());
         Ok(answers)
     }
 
@@ -216,12 +222,14 @@ impl Writer {
             match stored {
                 Ok(()) => memory.committed(&writes, settings, store.cache()),
                 Err(error) => {
+                    self.counts.commit_failed();
                     tracing::error!(%error, "the database took no fold; reading it anew");
                     return self.reload().await;
                 }
             }
         }
         self.memory.freeze(self.settings.shard_items);
+        self.counts.hold(self.memory.held());
     }
 
     /// Reads all of it anew, as often as it takes.
@@ -239,6 +247,7 @@ impl Writer {
     async fn try_reload(&mut self) -> Result<(), StartError> {
         self.lock.renew(&self.store).await?;
         self.memory = Memory::load(self.lock.connection()).await?;
+        self.counts.hold(self.memory.held());
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 use models::manifest::Distribution;
 use models::manifest::distribution::{BINS, LEVELS_LISTED, bin};
 use models::schema::Kind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The bins of one column.
@@ -174,7 +175,7 @@ impl Bins {
 }
 
 /// What a place stands for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Label {
     /// Numbers below the training range.

@@ -1,5 +1,6 @@
 //! How far two histograms lie apart.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A bin is never taken for rarer than this share of the rows. An empty bin would otherwise be infinitely far from one
@@ -10,7 +11,7 @@ pub const SMALLEST_ROWS: f64 = 0.5;
 
 /// A way to compare how rows are spread over bins with how training's were. All are 0 where both are alike and grow as they
 /// differ.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Distance {
     /// The population stability index, sum of (p - q) ln(p / q).

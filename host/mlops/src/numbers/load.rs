@@ -1,5 +1,6 @@
 //! How many requests came in each minute.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Minutes of an hour.
@@ -35,8 +36,9 @@ impl Load {
 }
 
 /// What the minutes of several hours came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Load")]
 pub struct Peaks {
     /// Requests in the middle one of the minutes that had any; between the two middle ones when their number is even.
     pub median: Option<f64>,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::{now_us, text};
@@ -32,7 +33,7 @@ pub struct Deployment {
 }
 
 /// What a client says of one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewDeployment {
     /// Its id; one is made when it is not said.
@@ -50,8 +51,9 @@ pub struct NewDeployment {
 }
 
 /// Why a package took another's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "ReplacementReason")]
 pub enum Reason {
     /// It predicts better.
     Accuracy,

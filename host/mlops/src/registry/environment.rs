@@ -1,5 +1,6 @@
 //! Prediction environments: where deployments run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::Row as _;
@@ -9,7 +10,7 @@ use super::{Registry, RegistryError, new_id};
 use crate::store::StoreError;
 
 /// Where deployments run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
     /// Its id.
@@ -25,7 +26,7 @@ pub struct Environment {
 }
 
 /// What a client says of one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewEnvironment {
     /// Its name.
@@ -44,7 +45,7 @@ pub struct NewEnvironment {
 }
 
 /// An agent is to start again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RestartRequest {
     /// `monitoring` or `management`.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use models::manifest::{Baseline, MANIFEST_SECTION, Manifest};
 use models::schema::Feature;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
@@ -17,7 +18,7 @@ use super::{Registry, RegistryError, new_id};
 const CUSTOM_SOURCE: &str = "custom";
 
 /// Where a model comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Origin {
     /// Trained or imported by Outpost.
@@ -29,7 +30,7 @@ pub enum Origin {
 }
 
 /// What kind of thing is predicted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TargetType {
     /// A number.
     Regression,
@@ -42,7 +43,7 @@ pub enum TargetType {
 }
 
 /// What is predicted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetDescription {
     /// The column.
@@ -69,8 +70,9 @@ impl std::fmt::Display for TargetDescription {
 }
 
 /// What people say about a model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "ModelDescription")]
 pub struct Description {
     /// In their words.
     pub description: Option<String>,
@@ -125,7 +127,7 @@ pub struct Package {
 }
 
 /// An external model, as a client describes it.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalPackage {
     /// Its name.
@@ -145,7 +147,7 @@ pub struct ExternalPackage {
 }
 
 /// Files of an external model.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Datasets {
     /// The id of the training data.

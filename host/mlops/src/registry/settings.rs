@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::transform::transform_subschemas;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
 use super::RegistryError;
@@ -10,8 +12,9 @@ use crate::numbers::Distance;
 use crate::report::{DriftSettings, HealthSettings};
 
 /// By which rules a deployment is watched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "DeploymentSettings")]
 pub struct Settings {
     /// Whether predictions count for drift.
     pub target_drift: Switch,
@@ -39,7 +42,7 @@ pub struct Settings {
 }
 
 /// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Switch {
     /// Whether it is on.
     pub enabled: bool,
@@ -52,7 +55,7 @@ impl Default for Switch {
 }
 
 /// How drift is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DriftRules {
     /// How distances are measured.
@@ -71,7 +74,7 @@ impl Default for DriftRules {
 }
 
 /// How service health is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HealthRules {
     /// From this share of failed requests on it is yellow.
@@ -90,7 +93,7 @@ impl Default for HealthRules {
 }
 
 /// The key by which outcomes join.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AssociationId {
     /// The columns that hold it, where it is made of columns.
@@ -100,7 +103,7 @@ pub struct AssociationId {
 }
 
 /// How far the devices' clocks may be off before it is flagged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClockRules {
     /// Seconds ahead.
@@ -192,9 +195,20 @@ impl Settings {
 }
 
 /// A change of settings: an object whose keys replace those that are there, objects key by key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct SettingsPatch(pub serde_json::Map<String, serde_json::Value>);
+#[schemars(transform = without_defaults)]
+pub struct SettingsPatch(
+    /// Keys of [`Settings`].
+    #[schemars(with = "Settings")]
+    pub serde_json::Map<String, serde_json::Value>,
+);
+
+/// What a change does not say stays as it is.
+fn without_defaults(schema: &mut Schema) {
+    schema.remove("default");
+    transform_subschemas(&mut without_defaults, schema);
+}
 
 /// Settings from JSON.
 fn read(all: serde_json::Value) -> Result<Settings, RegistryError> {

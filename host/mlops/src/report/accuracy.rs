@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Baseline, BucketSize, Moment, Part, Piece, Window, buckets, by, merged, share};
@@ -12,7 +13,7 @@ use crate::rollup::Rollup;
 const BASELINES: [&str; 2] = ["cv_", "training_"];
 
 /// How good predictions were.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccuracyReport {
     /// The stretch of time, of predictions.
@@ -30,7 +31,7 @@ pub struct AccuracyReport {
 }
 
 /// A metric.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metric {
     /// Its value.
@@ -52,7 +53,7 @@ pub struct Metric {
 }
 
 /// A piece of the window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccuracyBucket {
     /// Its begin.
@@ -64,7 +65,7 @@ pub struct AccuracyBucket {
 }
 
 /// A model in a part.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupAccuracy {
     /// The model.

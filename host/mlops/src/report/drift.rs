@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -36,7 +37,7 @@ impl Default for DriftSettings {
 }
 
 /// How the columns have drifted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftReport {
     /// The stretch of time.
@@ -64,7 +65,7 @@ pub struct DriftReport {
 }
 
 /// How a column has drifted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ColumnDrift {
     /// Its name.
@@ -82,7 +83,7 @@ pub struct ColumnDrift {
 }
 
 /// A place for values.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Bin {
     /// What values go there.
@@ -99,7 +100,7 @@ pub struct Bin {
 }
 
 /// A piece of the window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DriftBucket {
     /// Its begin.

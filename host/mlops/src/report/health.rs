@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{BucketSize, Moment, Part, Piece, Status, Window, merged, share};
@@ -34,7 +35,7 @@ impl Default for HealthSettings {
 }
 
 /// How a deployment does.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthReport {
     /// The stretch of time.
@@ -54,7 +55,7 @@ pub struct HealthReport {
 }
 
 /// Requests and how they went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Requests.
@@ -78,7 +79,7 @@ pub struct Totals {
 }
 
 /// Execution times, milliseconds; within 1 %. All are null when nothing was measured.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ExecutionTime {
     /// Half took no longer.
     pub median: Option<f64>,
@@ -91,7 +92,7 @@ pub struct ExecutionTime {
 }
 
 /// Rows, and what is wrong with them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Rows that arrived.
@@ -107,7 +108,7 @@ pub struct Usage {
 }
 
 /// What the devices' clocks show.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Clock {
     /// Records with a time that is further off than tolerated, or cannot be read. They are counted all the same.
@@ -121,7 +122,7 @@ pub struct Clock {
 }
 
 /// A piece of the window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthBucket {
     /// Its begin.
@@ -134,7 +135,7 @@ pub struct HealthBucket {
 }
 
 /// A model in a part at a gateway.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupHealth {
     /// The model.

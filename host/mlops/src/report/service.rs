@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{BucketSize, DriftReport, HealthReport, HealthSettings, Moment, Part, Window};
@@ -15,7 +16,7 @@ use crate::numbers::{Distance, Sum};
 use crate::rollup::Rollup;
 
 /// Service health of a stretch of time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStats {
     /// The stretch of time.
@@ -27,7 +28,7 @@ pub struct ServiceStats {
 }
 
 /// The numbers of [`ServiceStats`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceMetrics {
     /// Predictions that requests got.
@@ -80,7 +81,7 @@ impl ServiceStats {
 }
 
 /// How far predictions have drifted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetDrift {
     /// The stretch of time.
@@ -122,7 +123,7 @@ impl TargetDrift {
 }
 
 /// How far a feature has drifted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FeatureDrift {
     /// Its name.
@@ -165,7 +166,7 @@ impl Distance {
 }
 
 /// Predictions, bucket by bucket.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PredictionsOverTime {
     /// What training had, for each model where that is known.
@@ -175,7 +176,7 @@ pub struct PredictionsOverTime {
 }
 
 /// The predictions of a model in a stretch of time, or in training.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicted {
     /// The stretch of time; none for training.
@@ -190,7 +191,7 @@ pub struct Predicted {
 }
 
 /// Predictions beside their outcomes, bucket by bucket.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PredictionsVsActuals {
     /// Of the whole stretch.
@@ -202,7 +203,7 @@ pub struct PredictionsVsActuals {
 }
 
 /// Rows, and those whose outcome is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Counted {
     /// Rows.
@@ -212,7 +213,7 @@ pub struct Counted {
 }
 
 /// The predictions and outcomes of a model in a stretch of time, or in training.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Compared {
     /// The stretch of time; none for training.

@@ -1,5 +1,7 @@
 //! A whole server, called through its port.
 
+mod metrics;
+
 use std::fs;
 use std::time::Duration;
 

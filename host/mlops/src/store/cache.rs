@@ -84,6 +84,11 @@ impl Cache {
         kept.trim();
     }
 
+    /// How many rollups are here.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Forgets all of it.
     pub(crate) fn clear(&self) {
         self.0.lock().deployments.clear();
@@ -91,9 +96,13 @@ impl Cache {
 }
 
 impl Kept {
+    fn len(&self) -> usize {
+        self.deployments.values().map(|one| one.hours.len()).sum()
+    }
+
     /// Puts out deployments that nobody looked at for the longest time, until there are few enough rollups.
     fn trim(&mut self) {
-        while self.deployments.values().map(|one| one.hours.len()).sum::<usize>() > ROLLUPS {
+        while self.len() > ROLLUPS {
             let oldest = self.deployments.iter().min_by_key(|(_, one)| one.looked);
             let Some(oldest) = oldest.map(|(id, _)| id.clone()) else { return };
             self.deployments.remove(&oldest);

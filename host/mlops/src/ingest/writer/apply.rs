@@ -174,6 +174,7 @@ impl Memory {
                 count_rows(rollup, work, rows, counted);
                 batch.rows = counted as i64;
                 if rows.counted {
+                    writes.rows += counted as u64;
                     for value in predicted(work, rows, counted) {
                         batch.prediction_sum += value;
                         batch.prediction_count += 1;
@@ -204,6 +205,7 @@ impl Memory {
                     rollup.prediction_sum.add(sum);
                     rollup.prediction_count = rollup.prediction_count.saturating_add(count);
                 }
+                writes.rows = writes.rows.saturating_add(*rows);
                 batch.rows = i64::try_from(*rows).unwrap_or(i64::MAX);
             }
             What::Actual { .. } | What::Metric { .. } => {}
@@ -261,6 +263,7 @@ impl Memory {
                 self.open.set_actual(*key, known);
                 item::write_actual(&mut writes.block, *key, known);
             }
+            writes.joined += 1;
             if let Some(rollup) = self.rollup(cell) {
                 rollup.accuracy.add(&outcome(values, known.value));
             }
@@ -294,6 +297,7 @@ impl Memory {
         waiting.extend_from_slice(found.predictions(key));
         for Waiting { group, hour, values } in waiting {
             let cell = (group, hour);
+            writes.joined += u64::from(former.is_none());
             if hour < self.horizon || !self.fetch(db, cell, None).await? {
                 continue;
             }

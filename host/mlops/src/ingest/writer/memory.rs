@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sqlx::{AnyConnection, Row as _};
 
 use super::super::Settings;
+use super::super::counts::Held;
 use super::WriteError;
 use super::folding::Folding;
 use super::writes::Writes;
@@ -111,6 +112,20 @@ impl Memory {
             memory.limits.insert(row.try_get(0)?, (row.try_get::<i64, _>(1)? as u32, rows));
         }
         Ok(memory)
+    }
+
+    /// What is held, for those who watch.
+    pub(in crate::ingest) fn held(&self) -> Held {
+        let open = |of: fn(&Open) -> usize| {
+            let frozen = self.frozen.as_ref().map_or(0, |frozen| of(frozen));
+            (of(&self.open) + frozen) as u64
+        };
+        Held {
+            rollups: self.rollups.len() as u64,
+            items: open(Open::len),
+            waiting: open(Open::waiting),
+            folds: self.folds.len() as u64,
+        }
     }
 
     pub(super) fn note_actuals(&mut self) {

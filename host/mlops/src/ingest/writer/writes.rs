@@ -26,6 +26,10 @@ pub(super) struct Writes {
     /// Deployment, metric, model, time, value.
     pub(super) metrics: Vec<(String, String, String, i64, f64)>,
     pub(super) fold: Option<Step>,
+    /// Rows that are counted.
+    pub(super) rows: u64,
+    /// Predictions that have met their first outcome.
+    pub(super) joined: u64,
 }
 
 /// Entries that were not taken for one reason.

@@ -1,5 +1,6 @@
 //! One metric: its value, or why it has none.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A metric's value, or why there is none.
@@ -26,7 +27,7 @@ pub struct Metric {
 }
 
 /// How scores were compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Method {
     /// As they are.
@@ -36,8 +37,9 @@ pub enum Method {
 }
 
 /// Why a metric has no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "NoValueReason")]
 pub enum Reason {
     /// No prediction has met its actual.
     NoRows,

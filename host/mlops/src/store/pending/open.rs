@@ -17,6 +17,8 @@ pub(crate) struct Open {
     slots: HashMap<u128, Slot, ByKey>,
     predictions: Vec<Chained>,
     actuals: Vec<Known>,
+    /// Predictions whose outcome is not here.
+    waiting: usize,
     /// The number of the last block whose items these are.
     pub(crate) last_block: i64,
     /// When the newest item was taken in, in microseconds since 1970.
@@ -43,6 +45,11 @@ impl Open {
         self.records.len() + self.predictions.len() + self.actuals.len()
     }
 
+    /// How many of the predictions wait for their outcome.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     /// Remembers a record; false when it was here already.
     pub(crate) fn add_record(&mut self, key: u128) -> bool {
         self.records.insert(key)
@@ -59,6 +66,7 @@ impl Open {
         let slot = self.slots.entry(key).or_insert(Slot { prediction: NONE, actual: NONE });
         self.predictions.push(Chained { waiting, next: slot.prediction });
         slot.prediction = at;
+        self.waiting += usize::from(slot.actual == NONE);
     }
 
     /// Remembers an outcome, in the place of the one that is here.
@@ -69,6 +77,7 @@ impl Open {
             None => {
                 slot.actual = self.actuals.len() as u32;
                 self.actuals.push(known);
+                self.waiting -= self.predictions(key).count();
             }
         }
     }

@@ -26,7 +26,10 @@ fn a_key_has_many_predictions_and_its_last_actual() {
     let hours: Vec<u32> = open.predictions(2).map(|one| one.hour).collect();
     assert_eq!(hours, [2, 1]);
     assert_eq!((open.actual(2).map(|known| known.value), open.actual(3)), (Some(2.0), None));
-    assert_eq!(open.len(), 5);
+    // One that comes after its actual does not wait for it.
+    assert_eq!((open.len(), open.waiting()), (5, 1));
+    open.add_prediction(2, waiting(4, &[0.5]));
+    assert_eq!((open.len(), open.waiting()), (6, 1));
 }
 
 #[test]
