@@ -87,7 +87,7 @@ on_both!(a_sum_of_two_classes_tells_what_won_and_no_other_threshold, async |mut 
     let no = summed(1, &[(0.7, 2), (0.2, 3)], Some(2));
     let yes = summed(1, &[(0.3, 2), (0.8, 3)], Some(3));
     let sum = entry(json!([no, yes]), json!({"classNames": ["no", "yes"]}));
-    assert_eq!(taken(&world.stats(&[sum.clone()]).await), (1, 0, 0));
+    assert_eq!(taken(&world.stats(std::slice::from_ref(&sum)).await), (1, 0, 0));
     assert_eq!(predicted(&world).await, [2, 3, 0, 0, 1]);
     let other = entry(json!([yes, no]), json!({}));
     assert_eq!(taken(&world.stats(&[other]).await), (1, 0, 0));
@@ -96,7 +96,7 @@ on_both!(a_sum_of_two_classes_tells_what_won_and_no_other_threshold, async |mut 
     assert_eq!(world.stats(&[wrong]).await.refused[0].field, "classNames");
     for threshold in [0.5 - f64::EPSILON, 0.5 + f64::EPSILON] {
         classes(&mut world, binary(threshold));
-        assert_eq!(taken(&world.stats(&[sum.clone()]).await), (1, 0, 0));
+        assert_eq!(taken(&world.stats(std::slice::from_ref(&sum)).await), (1, 0, 0));
         assert_eq!(predicted(&world).await, [4, 6, 0, 0, 2]);
     }
     assert_eq!(world.total().await.rows, 24);
