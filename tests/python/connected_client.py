@@ -94,6 +94,9 @@ command("prediction-environment", "restart-management-agent", *at)
 
 # Files
 training = command("dataset", "upload", "--input", "training.csv")["id"]
+holdout = pandas.DataFrame({"target": [1.5, 2.5, 3.5, 5.5], "prediction": [1.0, 3.0, 3.0, 6.0]})
+holdout.to_csv("holdout.csv", index=False)
+holdout = command("dataset", "upload", "--input", "holdout.csv", name="dataset upload holdout")["id"]
 command("dataset", "get", "--dataset-id", training)
 command("dataset", "list")
 
@@ -103,7 +106,8 @@ model = {
     "modelDescription": {"description": "d", "modelName": "n"},
     "target": {"type": "Regression", "name": "target"},
 }
-package = command("model", "create", "--training-dataset-id", training, json_config=model)["id"]
+data = ["--training-dataset-id", training, "--holdout-dataset-id", holdout]
+package = command("model", "create", *data, json_config=model)["id"]
 other = command("model", "create", json_config=model | {"name": "another"}, name="model create other")["id"]
 of = ["--model-package-id", package]
 command("model", "get", *of)

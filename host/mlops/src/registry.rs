@@ -7,6 +7,7 @@ mod baseline;
 mod dataset;
 mod deployment;
 mod environment;
+mod external;
 mod id;
 mod package;
 mod rows;
@@ -24,9 +25,10 @@ use tokio::sync::Mutex;
 pub use self::dataset::Dataset;
 pub use self::deployment::{DEPLOYMENT_ID_CHARS, Deployment, NewDeployment, Reason, Replacement};
 pub use self::environment::{Environment, NewEnvironment, RestartRequest};
+pub use self::external::{Datasets, ExternalPackage};
 pub use self::id::new_id;
 pub use self::package::{
-    Description, ExternalPackage, Origin, Package, PackageFault, TargetDescription, TargetType,
+    Description, Origin, Package, PackageFault, TargetDescription, TargetType,
 };
 pub use self::rows::Definition;
 pub use self::settings::{Settings, SettingsPatch};

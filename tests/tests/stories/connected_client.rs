@@ -136,7 +136,10 @@ fn registry(steps: &Steps) {
     assert_eq!(steps.ids("prediction-environment list"), [environment]);
     let training = steps.answer("dataset upload")["id"].as_str().unwrap();
     steps.has("dataset get", "/name", "training.csv");
-    assert_eq!(steps.ids("dataset list"), [training]);
+    let holdout = steps.answer("dataset upload holdout")["id"].as_str().unwrap();
+    assert_eq!(steps.ids("dataset list"), [training, holdout]);
+    // The mean of 0.5, 0.5, 0.5 and 0.5.
+    steps.has("model get", "/metrics/holdout_mae", 0.5);
     steps.has("model get", "/trainingData/rows", 4);
     steps.has("model get", "/target/name", "target");
     let features = json!([{"name": "a", "feature_type": "numeric", "format": null},

@@ -1,7 +1,7 @@
 //! Model packages: native ones with their file, custom ones likewise, external ones of which only the description is
 //! here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use models::manifest::{Baseline, MANIFEST_SECTION, Manifest};
@@ -126,34 +126,6 @@ pub struct Package {
     pub created_us: i64,
 }
 
-/// An external model, as a client describes it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExternalPackage {
-    /// Its name.
-    pub name: String,
-    /// Its version, `1` when it has none.
-    pub version: Option<String>,
-    /// By which its records name the model; the package's id when it is not said.
-    pub model_id: Option<String>,
-    /// What it predicts.
-    pub target: TargetDescription,
-    /// What people say about it.
-    #[serde(default)]
-    pub model_description: Description,
-    /// Its training data, uploaded before.
-    #[serde(default)]
-    pub datasets: Datasets,
-}
-
-/// Files of an external model.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Datasets {
-    /// The id of the training data.
-    pub training_data_catalog_id: Option<String>,
-}
-
 /// A file that is no package.
 #[derive(Debug, thiserror::Error)]
 pub enum PackageFault {
@@ -204,61 +176,6 @@ impl Package {
             is_archived: false,
             created_us: now_us(),
         })
-    }
-
-    fn external(given: ExternalPackage) -> Result<Self, RegistryError> {
-        let name = given.name.trim();
-        if name.is_empty() {
-            return Err(RegistryError::invalid("name", "must not be empty"));
-        }
-        check_target(&given.target)?;
-        let id = new_id();
-        Ok(Self {
-            name: name.to_owned(),
-            version: given.version.unwrap_or_else(|| "1".to_owned()),
-            model_id: given.model_id.unwrap_or_else(|| id.clone()),
-            id,
-            origin: Origin::External,
-            target: given.target,
-            model_description: given.model_description,
-            digest: None,
-            bytes: None,
-            training_data_sha256: None,
-            training_rows: None,
-            build_environment: BTreeMap::new(),
-            features: Vec::new(),
-            baseline: None,
-            metrics: BTreeMap::new(),
-            plan: 0,
-            is_archived: false,
-            created_us: now_us(),
-        })
-    }
-}
-
-fn check_target(target: &TargetDescription) -> Result<(), RegistryError> {
-    if target.name.trim().is_empty() {
-        return Err(RegistryError::invalid("target.name", "must not be empty"));
-    }
-    let names = target.class_names.as_deref().unwrap_or_default();
-    let classes = names.len();
-    let are_different = names.iter().collect::<BTreeSet<_>>().len() == classes;
-    let fits = match target.kind {
-        TargetType::Regression | TargetType::TextGeneration => classes == 0,
-        TargetType::Binary => classes == 2,
-        TargetType::Multiclass => classes >= 2,
-    };
-    if !fits || !are_different {
-        return Err(RegistryError::invalid(
-            "target.classNames",
-            "must have two different names for Binary, two or more for Multiclass, and none otherwise",
-        ));
-    }
-    match target.prediction_threshold {
-        Some(threshold) if !(0.0..=1.0).contains(&threshold) => {
-            Err(RegistryError::invalid("target.predictionThreshold", "must be from 0 to 1"))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -322,54 +239,6 @@ impl Registry {
         Ok((self.remember(package), true))
     }
 
-    /// Takes the description of an external model, with its training data when that was uploaded.
-    ///
-    /// # Errors
-    ///
-    /// When a field is wrong, or the training data cannot be used.
-    pub async fn add_external(
-        &self,
-        given: ExternalPackage,
-    ) -> Result<Arc<Package>, RegistryError> {
-        let training = given.datasets.training_data_catalog_id.clone();
-        let mut package = Package::external(given)?;
-        if let Some(id) = training {
-            let bytes = self.dataset_bytes(&id).await?;
-            package.train_on(&bytes)?;
-        }
-        let _changing = self.0.changing.lock().await;
-        package.plan = self.next_plan();
-        sqlx::query("INSERT INTO packages (id, created_us, body) VALUES ($1, $2, $3)")
-            .bind(&package.id)
-            .bind(package.created_us)
-            .bind(text(&package))
-            .execute(self.store().pool())
-            .await?;
-        Ok(self.remember(package))
-    }
-
-    /// Gives an external package its training data. Rows that came before cannot be compared with it.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such package, when it is not external, or when the data cannot be used.
-    pub async fn train_external(
-        &self,
-        id: &str,
-        bytes: &[u8],
-    ) -> Result<Arc<Package>, RegistryError> {
-        let _changing = self.0.changing.lock().await;
-        let mut package = Package::clone(&*self.package(id)?);
-        if package.origin != Origin::External {
-            return Err(RegistryError::Conflict(format!(
-                "model package {id:?} has its training data in its file"
-            )));
-        }
-        package.train_on(bytes)?;
-        package.plan = self.next_plan();
-        self.change(package).await
-    }
-
     /// Takes a package out of what is offered: no deployment takes it any more, and those that have it go on.
     ///
     /// # Errors
@@ -386,7 +255,7 @@ impl Registry {
     }
 
     /// Stores a changed package, and reads its deployments anew. The caller holds the lock.
-    async fn change(&self, package: Package) -> Result<Arc<Package>, RegistryError> {
+    pub(super) async fn change(&self, package: Package) -> Result<Arc<Package>, RegistryError> {
         sqlx::query("UPDATE packages SET body = $2 WHERE id = $1")
             .bind(&package.id)
             .bind(text(&package))
@@ -401,14 +270,14 @@ impl Registry {
         Ok(package)
     }
 
-    fn remember(&self, package: Package) -> Arc<Package> {
+    pub(super) fn remember(&self, package: Package) -> Arc<Package> {
         let package = Arc::new(package);
         self.0.kept.write().packages.insert(package.id.clone(), Arc::clone(&package));
         package
     }
 
     /// A number that no plan has had. The caller holds the lock.
-    fn next_plan(&self) -> u32 {
+    pub(super) fn next_plan(&self) -> u32 {
         let kept = self.0.kept.read();
         kept.packages.values().map(|package| package.plan).max().unwrap_or(0).saturating_add(1)
     }

@@ -10,11 +10,14 @@ use models::manifest::{Baseline, Distribution};
 use models::schema::{Feature, Kind, MISSING, Missing, Unknown};
 use sha2::{Digest as _, Sha256};
 
-use super::{Package, TargetType};
+use super::{Package, TargetDescription, TargetType};
 use crate::numbers::accuracy::{Actual, Outcome, Sums, Target, class_of};
 
 /// The column with the model's own predictions.
 const PREDICTION: &str = "prediction";
+/// What metrics are called that were measured on rows that the model had learned from, and on others.
+const TRAINING: &str = "training_";
+const HOLDOUT: &str = "holdout_";
 /// Most columns.
 const COLUMNS_MAX: usize = 10_000;
 
@@ -39,6 +42,14 @@ pub enum TrainingFault {
     /// There is no row.
     #[error("it has no rows")]
     Empty,
+    /// The holdout data does not tell what the model said.
+    #[error(
+        "the holdout data has no column \"prediction\" with what the model said: add it, or leave `datasets.holdoutDataCatalogId` out"
+    )]
+    NoPrediction,
+    /// The holdout data cannot be used.
+    #[error("the holdout data: {0}")]
+    Holdout(#[source] Box<TrainingFault>),
     /// A target or a prediction of a regression is no number.
     #[error("column {column:?}, line {line}: not a number")]
     NotANumber {
@@ -64,8 +75,71 @@ pub enum TrainingFault {
 }
 
 impl Package {
-    /// Takes the baseline from training data.
-    pub(super) fn train_on(&mut self, bytes: &[u8]) -> Result<(), TrainingFault> {
+    /// Takes the baseline from training data. What the model said of rows that it had not learned from is better known from
+    /// holdout data, where there is some: rows with the target and the column `prediction`.
+    pub(super) fn train_on(
+        &mut self,
+        bytes: &[u8],
+        holdout: Option<&[u8]>,
+    ) -> Result<(), TrainingFault> {
+        let rows = Rows::read(bytes)?;
+        let target = rows.target(&self.target)?;
+        let prediction = rows.prediction(target);
+        let mut features = Vec::new();
+        let mut distributions = Vec::new();
+        for (at, name) in rows.header.iter().enumerate() {
+            if at == target || Some(at) == prediction {
+                continue;
+            }
+            let (kind, distribution) = distribution(&rows.column(at));
+            features.push(Feature {
+                name: name.clone(),
+                kind,
+                missing: Missing::Keep,
+                unknown: Unknown::Other,
+            });
+            distributions.push(distribution);
+        }
+        let target_distribution = match &self.target.class_names {
+            Some(classes) => labels(&rows.rows, target, &self.target.name, classes)?,
+            None => distribution(&rows.column(target)).1,
+        };
+        let mut said = rows.said(&self.target, TRAINING)?;
+        if let Some(bytes) = holdout {
+            let of_holdout = Rows::read(bytes).and_then(|rows| rows.said(&self.target, HOLDOUT));
+            let of_holdout = of_holdout.map_err(|fault| TrainingFault::Holdout(Box::new(fault)))?;
+            let (predictions, metrics) = of_holdout.ok_or(TrainingFault::NoPrediction)?;
+            // Metrics of both: the report takes those of rows that the model had not seen.
+            let of_training = said.map(|(_, metrics)| metrics).unwrap_or_default();
+            said = Some((predictions, metrics.into_iter().chain(of_training).collect()));
+        }
+        // The best guess at what a model says is what it was taught.
+        let (predictions, metrics) =
+            said.unwrap_or_else(|| (target_distribution.clone(), BTreeMap::new()));
+        self.metrics = metrics;
+        let hex = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        self.training_data_sha256 = Some(hex);
+        self.training_rows = Some(rows.rows.len() as u64);
+        self.features = features;
+        self.baseline = Some(Baseline {
+            rows: rows.rows.len() as u64,
+            features: distributions,
+            target: target_distribution,
+            predictions,
+            importance: Vec::new(),
+        });
+        Ok(())
+    }
+}
+
+/// A file's rows.
+struct Rows {
+    header: Vec<String>,
+    rows: Vec<csv::StringRecord>,
+}
+
+impl Rows {
+    fn read(bytes: &[u8]) -> Result<Self, TrainingFault> {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
         let header: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();
@@ -80,60 +154,45 @@ impl Package {
         if rows.is_empty() {
             return Err(TrainingFault::Empty);
         }
-        let column = |at: usize| -> Vec<Option<&str>> {
-            rows.iter().map(|row| row.get(at).filter(|text| !MISSING.contains(text))).collect()
-        };
-        let place = |name: &str| header.iter().position(|column| column == name);
-        let target = place(&self.target.name)
-            .ok_or_else(|| TrainingFault::NoTarget(self.target.name.clone()))?;
-        let prediction = place(PREDICTION).filter(|place| *place != target);
+        Ok(Self { header, rows })
+    }
 
-        let mut features = Vec::new();
-        let mut distributions = Vec::new();
-        for (at, name) in header.iter().enumerate() {
-            if at == target || Some(at) == prediction {
-                continue;
+    fn column(&self, at: usize) -> Vec<Option<&str>> {
+        self.rows.iter().map(|row| row.get(at).filter(|text| !MISSING.contains(text))).collect()
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.header.iter().position(|column| column == name)
+    }
+
+    fn target(&self, target: &TargetDescription) -> Result<usize, TrainingFault> {
+        self.place(&target.name).ok_or_else(|| TrainingFault::NoTarget(target.name.clone()))
+    }
+
+    /// The column with the model's own predictions.
+    fn prediction(&self, target: usize) -> Option<usize> {
+        self.place(PREDICTION).filter(|place| *place != target)
+    }
+
+    /// What the model said of these rows, and how good it was where these are numbers; none where it is not told.
+    fn said(
+        &self,
+        target: &TargetDescription,
+        of: &str,
+    ) -> Result<Option<(Distribution, BTreeMap<String, f64>)>, TrainingFault> {
+        let at = self.target(target)?;
+        let Some(prediction) = self.prediction(at) else { return Ok(None) };
+        Ok(Some(match &target.class_names {
+            Some(classes) => {
+                (labels(&self.rows, prediction, PREDICTION, classes)?, BTreeMap::new())
             }
-            let (kind, distribution) = distribution(&column(at));
-            features.push(Feature {
-                name: name.clone(),
-                kind,
-                missing: Missing::Keep,
-                unknown: Unknown::Other,
-            });
-            distributions.push(distribution);
-        }
-        let outcomes = column(target);
-        let of_classes = |at: usize, name: &str| {
-            self.target.class_names.as_ref().map(|classes| labels(&rows, at, name, classes))
-        };
-        let target_distribution = of_classes(target, &self.target.name)
-            .unwrap_or_else(|| Ok(distribution(&outcomes).1))?;
-        let predicted = prediction.and_then(|at| of_classes(at, PREDICTION)).transpose()?;
-        self.metrics = BTreeMap::new();
-        let predictions = match prediction {
-            Some(at) if self.target.kind == TargetType::Regression => {
-                let said = numbers(&column(at), PREDICTION, &rows)?;
-                let happened = numbers(&outcomes, &self.target.name, &rows)?;
-                self.metrics = metrics(&said, &happened);
-                Distribution::of_numbers(&said)
+            None if target.kind == TargetType::Regression => {
+                let said = numbers(&self.column(prediction), PREDICTION, &self.rows)?;
+                let happened = numbers(&self.column(at), &target.name, &self.rows)?;
+                (Distribution::of_numbers(&said), metrics(&said, &happened, of))
             }
-            Some(at) => predicted.unwrap_or_else(|| distribution(&column(at)).1),
-            // The best guess at what a model says is what it was taught.
-            None => target_distribution.clone(),
-        };
-        let hex = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        self.training_data_sha256 = Some(hex);
-        self.training_rows = Some(rows.len() as u64);
-        self.features = features;
-        self.baseline = Some(Baseline {
-            rows: rows.len() as u64,
-            features: distributions,
-            target: target_distribution,
-            predictions,
-            importance: Vec::new(),
-        });
-        Ok(())
+            None => (distribution(&self.column(prediction)).1, BTreeMap::new()),
+        }))
     }
 }
 
@@ -195,8 +254,8 @@ fn numbers(
     values.iter().zip(rows).map(number).collect()
 }
 
-/// The metrics of a regression by the trainer's names.
-fn metrics(said: &[f64], happened: &[f64]) -> BTreeMap<String, f64> {
+/// The metrics of a regression by the trainer's names, with what says on which rows they were measured.
+fn metrics(said: &[f64], happened: &[f64], of: &str) -> BTreeMap<String, f64> {
     let mut sums = Sums::new(&Target::Regression);
     for (prediction, actual) in said.iter().zip(happened) {
         if prediction.is_finite() && actual.is_finite() {
@@ -205,7 +264,7 @@ fn metrics(said: &[f64], happened: &[f64]) -> BTreeMap<String, f64> {
         }
     }
     let named = |metric: crate::numbers::accuracy::Metric| {
-        Some((format!("training_{}", crate::report::trained_name(metric.name)), metric.value?))
+        Some((format!("{of}{}", crate::report::trained_name(metric.name)), metric.value?))
     };
     sums.report().into_iter().filter_map(named).collect()
 }

@@ -9,8 +9,8 @@ use super::{Baseline, BucketSize, Moment, Part, Piece, Window, buckets, by, merg
 use crate::numbers::accuracy::{Method, Metric as Measured, Reason, Sums, Target};
 use crate::rollup::Rollup;
 
-/// How the trainer marks metrics of rows that the model had not seen, and of those it had.
-const BASELINES: [&str; 2] = ["cv_", "training_"];
+/// How metrics are marked of rows that the model had not seen, and of those it had.
+const BASELINES: [&str; 3] = ["holdout_", "cv_", "training_"];
 
 /// How good predictions were.
 #[derive(Clone, Debug, Serialize, JsonSchema)]

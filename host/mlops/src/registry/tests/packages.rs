@@ -1,5 +1,6 @@
 //! Packages: files, descriptions, training data.
 
+use models::manifest::Distribution;
 use models::schema::Feature;
 
 use super::*;
@@ -133,6 +134,42 @@ on_both!(training_data_gives_the_trainers_histograms, async |mut world: World| {
     let more = json!({"datasets": {"trainingDataCatalogId": "none"}});
     is_missing(world.external(more).await, "dataset");
 });
+
+on_both!(
+    holdout_data_tells_what_the_model_says_of_rows_that_are_new_to_it,
+    async |world: World| {
+        let file =
+            async |text: &str| world.registry.add_dataset("f.csv", text.as_bytes()).await.unwrap();
+        let training = file("a,Y,prediction\n1,1,2\n2,3,3\n3,5,4\n").await;
+        let holdout = file("a,Y,prediction\n1,1,11\n2,3,13\n").await;
+        let made = async |holdout: &str| {
+            let datasets =
+                json!({"trainingDataCatalogId": training, "holdoutDataCatalogId": holdout});
+            world.external(json!({"datasets": datasets})).await
+        };
+        let package = made(&holdout).await.unwrap();
+        let baseline = package.baseline.as_ref().unwrap();
+        assert_eq!(baseline.predictions, Distribution::of_numbers(&[11.0, 13.0]));
+        assert_eq!(baseline.target, Distribution::of_numbers(&[1.0, 3.0, 5.0]));
+        assert!((package.metrics["holdout_rmse"] - 10.0).abs() < 1e-12);
+        assert!((package.metrics["training_mae"] - 2.0 / 3.0).abs() < 1e-12);
+        for (text, why) in [
+            ("a,Y\n1,1\n", "has no column \"prediction\""),
+            ("a,prediction\n1,1\n", "the holdout data: it has no column \"Y\", the target"),
+            (
+                "Y,prediction\n1,x\n",
+                "the holdout data: column \"prediction\", line 2: not a number",
+            ),
+        ] {
+            let holdout = file(text).await;
+            let refused = made(&holdout).await.unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+        is_missing(made("none").await, "dataset");
+        let alone = world.external(json!({"datasets": {"holdoutDataCatalogId": holdout}})).await;
+        assert_eq!(field(alone), "datasets.trainingDataCatalogId");
+    }
+);
 
 fn known_predictions(world: &World) -> Bins {
     world.registry.deployment("d").unwrap().plan.packages[0].predictions.clone().unwrap()
