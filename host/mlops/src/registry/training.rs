@@ -132,6 +132,9 @@ impl Package {
     }
 }
 
+/// What a model said, and how good it was by name.
+type Said = (Distribution, BTreeMap<String, f64>);
+
 /// A file's rows.
 struct Rows {
     header: Vec<String>,
@@ -175,11 +178,7 @@ impl Rows {
     }
 
     /// What the model said of these rows, and how good it was where these are numbers; none where it is not told.
-    fn said(
-        &self,
-        target: &TargetDescription,
-        of: &str,
-    ) -> Result<Option<(Distribution, BTreeMap<String, f64>)>, TrainingFault> {
+    fn said(&self, target: &TargetDescription, of: &str) -> Result<Option<Said>, TrainingFault> {
         let at = self.target(target)?;
         let Some(prediction) = self.prediction(at) else { return Ok(None) };
         Ok(Some(match &target.class_names {
