@@ -33,9 +33,11 @@ fn a_package_says_what_it_is() {
     assert_eq!(names, fields(README_ROW).iter().map(|(name, _)| *name).collect::<Vec<_>>());
 
     let shown = Outpost::run(&["inspect", path(Outpost::ridge())]).succeeded();
-    for word in ["ridge", "Y", "bmi", "sha256:"] {
+    for word in ["ridge", "Y", "bmi", "sha256:", "How much each feature matters"] {
         assert!(shown.out.contains(word), "{word} is missing in: {}", shown.out);
     }
+    // The one that matters most has the whole bar.
+    assert!(shown.out.contains(&format!("{} 1.00", "█".repeat(30))), "{}", shown.out);
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! `outpost inspect`: what a model package says about itself, without running it.
 
 use crate::cli::Inspect;
-use crate::draw::{bytes, number, sparkline};
+use crate::draw::{bar, bytes, number, sparkline};
 use crate::error::CliError;
 use engine::Package;
 use models::manifest::{Distribution, Manifest};
 use models::{Feature, Kind, Missing};
 use std::process::ExitCode;
 
+/// How long the bar of the feature is that matters most.
+const IMPORTANCE_WIDTH: usize = 30;
 /// Widest that a feature's name or list of levels is printed.
 const COLUMN_WIDTH_MAX: usize = 28;
 /// As wide as a distribution of numbers is printed.
@@ -64,6 +66,13 @@ fn describe(package: &Package) -> String {
     let width = name_width(manifest);
     for (feature, seen) in manifest.features.iter().zip(&manifest.baseline.features) {
         line(format_args!("  {:<width$} {}", feature.name, describe_feature(feature, seen)));
+    }
+    if !manifest.baseline.importance.is_empty() {
+        line(format_args!("\nHow much each feature matters"));
+    }
+    for (feature, share) in manifest.features.iter().zip(&manifest.baseline.importance) {
+        let bar = bar(*share, 1.0, IMPORTANCE_WIDTH);
+        line(format_args!("  {:<width$} {bar:<IMPORTANCE_WIDTH$} {share:.2}", feature.name));
     }
     line(format_args!("\nTarget and predictions in training"));
     let (target, predictions) = (&manifest.baseline.target, &manifest.baseline.predictions);
