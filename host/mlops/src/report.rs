@@ -5,6 +5,7 @@
 //! be said is null, with the reason beside it.
 
 mod accuracy;
+mod bucket;
 mod drift;
 mod health;
 mod service;
@@ -17,6 +18,7 @@ use serde::{Serialize, Serializer};
 
 pub(crate) use self::accuracy::trained_name;
 pub use self::accuracy::{AccuracyBucket, AccuracyReport, GroupAccuracy, Metric};
+pub use self::bucket::BucketSize;
 pub use self::drift::{
     Bin, ColumnDrift, DriftBucket, DriftReport, DriftSettings, IMPORTANT, ROWS_MIN, THRESHOLD,
 };
@@ -77,44 +79,6 @@ pub struct Column {
     pub tally: Tally,
     /// How much the model depends on it, 0 to 1.
     pub importance: f64,
-}
-
-/// How long the pieces are into which a window is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BucketSize {
-    /// An hour.
-    #[default]
-    Hour,
-    /// A day of UTC.
-    Day,
-}
-
-impl BucketSize {
-    /// Its name in a query.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Hour => "hour",
-            Self::Day => "day",
-        }
-    }
-
-    /// The size with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Hour, Self::Day].into_iter().find(|size| size.name() == name)
-    }
-
-    /// Where the bucket begins that a moment lies in; microseconds since 1970.
-    pub fn start(self, at_us: i64) -> i64 {
-        at_us.div_euclid(self.length()) * self.length()
-    }
-
-    /// How long a bucket is, microseconds.
-    fn length(self) -> i64 {
-        match self {
-            Self::Hour => HOUR_US,
-            Self::Day => 24 * HOUR_US,
-        }
-    }
 }
 
 /// What a verdict is.

@@ -27,10 +27,10 @@ pub(super) struct Query {
     /// Up to when; now when it is not said.
     end: Option<String>,
     /// How long the pieces are into which it is cut.
-    #[schemars(extend("enum" = ["hour", "day"]))]
+    #[schemars(extend("enum" = ["hour", "day", "week", "month"]))]
     bucket: Option<String>,
     /// The service's word for `bucket`, as a duration of ISO 8601.
-    #[schemars(extend("enum" = ["PT1H", "P1D"]))]
+    #[schemars(extend("enum" = ["PT1H", "P1D", "P7D", "P1M"]))]
     bucket_size: Option<String>,
     /// Only what answered in this part.
     #[schemars(extend("enum" = ROLES))]
@@ -87,10 +87,9 @@ impl Query {
         match (&self.bucket, self.bucket_size.as_deref()) {
             (None, None) => Ok(BucketSize::default()),
             (Some(name), _) => BucketSize::from_name(name)
-                .ok_or_else(|| Fault::field("bucket", "must be hour or day")),
-            (None, Some("PT1H")) => Ok(BucketSize::Hour),
-            (None, Some("P1D")) => Ok(BucketSize::Day),
-            (None, Some(_)) => Err(Fault::field("bucketSize", "must be PT1H or P1D")),
+                .ok_or_else(|| Fault::field("bucket", "must be hour, day, week or month")),
+            (None, Some(name)) => BucketSize::from_service_name(name)
+                .ok_or_else(|| Fault::field("bucketSize", "must be PT1H, P1D, P7D or P1M")),
         }
     }
 

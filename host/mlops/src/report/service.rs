@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{BucketSize, DriftReport, HealthReport, HealthSettings, Moment, Part, Window};
+use super::{BucketSize, DriftReport, HealthReport, HealthSettings, Part, Window};
 use crate::numbers::accuracy::Sums;
 use crate::numbers::times::Times;
 use crate::numbers::{Distance, Sum};
@@ -339,13 +339,5 @@ impl Means {
     fn mean_prediction(&self) -> Option<f64> {
         let mean = (self.count > 0).then(|| self.predictions.value() / self.count as f64);
         mean.filter(|mean| mean.is_finite())
-    }
-}
-
-impl BucketSize {
-    /// The bucket that begins there, as far as it lies in the window.
-    pub fn period(self, start: i64, window: Window) -> Window {
-        let end = Moment(start.saturating_add(self.length()));
-        Window { start: Moment(start).max(window.start), end: end.min(window.end) }
     }
 }

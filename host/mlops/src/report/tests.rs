@@ -16,7 +16,6 @@ use crate::numbers::accuracy::Target;
 use crate::store::{Hour, Store};
 use crate::testing::Database;
 
-const DAY_US: i64 = 24 * HOUR_US;
 const CHAMPION: &str = "sha256:c";
 const CHALLENGER: &str = "sha256:d";
 
@@ -145,17 +144,6 @@ fn a_window_has_the_hours_that_it_begins_in_and_not_its_end() {
     assert_eq!(has, [false, true, true, false]);
     let window = Window { start: Moment(hour(1)), end: Moment(hour(2) + 1) };
     assert!(window.has(hour(2)));
-}
-
-#[test]
-fn days_begin_at_midnight_before_1970_too() {
-    assert_eq!(BucketSize::Day.start(-1), -DAY_US);
-    assert_eq!(BucketSize::Day.start(midnight() + 23 * HOUR_US), midnight());
-    assert_eq!(BucketSize::Hour.start(midnight() + HOUR_US), midnight() + HOUR_US);
-    for size in [BucketSize::Hour, BucketSize::Day] {
-        assert_eq!(BucketSize::from_name(size.name()), Some(size));
-    }
-    assert_eq!(BucketSize::from_name("week"), None);
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub(crate) enum Bucket {
     #[default]
     Hour,
     Day,
+    Week,
+    Month,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

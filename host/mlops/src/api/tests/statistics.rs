@@ -8,7 +8,8 @@ on_both!(what_cannot_be_asked_of_statistics_names_its_field, async |world: World
         ("serviceStats/?slowRequestsThreshold=100", "slowRequestsThreshold"),
         ("serviceStats/?executionTimeQuantile=1.5", "executionTimeQuantile"),
         ("serviceStats/?start=2026-01-02&end=2026-01-01", "start"),
-        ("predictionsOverTime/?bucketSize=P7D", "bucketSize"),
+        ("predictionsOverTime/?bucketSize=P1Y", "bucketSize"),
+        ("predictionsOverTime/?bucket=year", "bucket"),
         ("targetDrift/?metric=chi", "metric"),
     ] {
         let (status, answer) = world.get(&format!("deployments/d/{query}")).await;

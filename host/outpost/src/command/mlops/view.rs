@@ -109,6 +109,8 @@ fn query(stretch: &Stretch) -> Result<Vec<(&'static str, String)>, CliError> {
     let bucket = match stretch.bucket {
         Bucket::Hour => "hour",
         Bucket::Day => "day",
+        Bucket::Week => "week",
+        Bucket::Month => "month",
     };
     query.push(("bucket", bucket.to_owned()));
     if let Some(role) = stretch.role {
