@@ -189,7 +189,8 @@ impl Regression {
         vec![
             whole("RMSE", Ok((self.squared.value().max(0.0) / all as f64).sqrt())),
             whole("MAE", Ok(absolute)),
-            // The mean absolute deviation of predictions from actuals, which is the mean absolute error by another name.
+            // Taken as the mean absolute deviation of predictions from actuals, which is the mean absolute error by another
+            // name: no definition of the service's was found.
             whole("MAD", Ok(absolute)),
             part("MAPE", &self.percentage, Ok(100.0 * self.percentage.mean())),
             part("RMSLE", &self.logarithmic, Ok(self.logarithmic.mean().max(0.0).sqrt())),
