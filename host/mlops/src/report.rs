@@ -33,9 +33,6 @@ pub use self::service::{
 use crate::numbers::{Bins, Tally};
 use crate::rollup::{GroupKey, HOUR_US, Rollup};
 
-/// The part of challengers.
-const CHALLENGER: &str = "challenger";
-
 /// What one group came to in one hour.
 #[derive(Clone, Copy, Debug)]
 pub struct Part<'a> {
@@ -45,13 +42,6 @@ pub struct Part<'a> {
     pub hour_us: i64,
     /// The numbers.
     pub rollup: &'a Rollup,
-}
-
-impl Part<'_> {
-    /// Whether somebody got these answers: nobody gets those of challengers.
-    fn is_answer(&self) -> bool {
-        self.group.role.as_deref() != Some(CHALLENGER)
-    }
 }
 
 /// The training data of a package, as rows are compared with it.

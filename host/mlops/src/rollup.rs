@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::numbers::accuracy::{Sums, Target};
 use crate::numbers::{Health, Sum, Tally, Usage};
 
+/// The part of challengers.
+const CHALLENGER: &str = "challenger";
+
 /// An hour, in microseconds.
 pub const HOUR_US: i64 = 3_600_000_000;
 
@@ -24,6 +27,13 @@ pub struct GroupKey {
     pub gateway: Option<String>,
     /// The number of the bins that the rows were counted with; none when nothing is known of the package.
     pub plan: Option<u32>,
+}
+
+impl GroupKey {
+    /// Whether somebody got these answers: nobody gets those of challengers.
+    pub fn is_answer(&self) -> bool {
+        self.role.as_deref() != Some(CHALLENGER)
+    }
 }
 
 /// What the rollups of a group have room for.
@@ -69,7 +79,7 @@ pub struct Rollup {
     pub rows_summed: u64,
     /// Further rows, which were in a sum already or are not to count for drift; they only wait for their actuals.
     pub rows_untracked: u64,
-    /// The sum of the predictions: of the number, or of the last class's probability.
+    /// The sum of the predictions: of the number, or of the positive class's probability (the last one's of several).
     pub prediction_sum: Sum,
     /// How many predictions are in it.
     pub prediction_count: u64,

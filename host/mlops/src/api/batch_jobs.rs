@@ -8,8 +8,9 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::batches::BATCH;
 use super::fault::chain;
 use super::file::file;
 use super::here::Here;
@@ -22,8 +23,6 @@ use crate::report::Moment;
 
 /// The kind of its definitions.
 const JOB: &str = "monitoring job";
-/// The kind of the batch that it may make.
-const BATCH: &str = "batch";
 
 /// A job as it is stored.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -65,6 +64,13 @@ enum Step {
     Aborted,
     /// It cannot be done.
     Failed,
+}
+
+impl Step {
+    /// Whether a file may still come.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Initializing | Self::Running)
+    }
 }
 
 /// A job as it is shown.
@@ -184,15 +190,21 @@ pub(super) async fn abort(
     Path(id): Path<String>,
     here: Here,
 ) -> Result<(StatusCode, Json<Shown>), Fault> {
-    let (_, definition) = app.registry.find_definition(JOB, &id).await?;
-    let mut stored = stored(&definition)?;
-    if matches!(stored.at.status, Step::Initializing | Step::Running) {
-        stored.at.status = Step::Aborted;
-        stored.at.status_details = "was ended by a client".to_owned();
-        app.registry.redefine(&id, &json!(stored)).await?;
+    loop {
+        let (_, definition) = app.registry.find_definition(JOB, &id).await?;
+        let mut stored = stored(&definition)?;
+        let mut is_ended = true;
+        if stored.at.status.is_open() {
+            stored.at.status = Step::Aborted;
+            stored.at.status_details = "was ended by a client".to_owned();
+            is_ended = app.registry.redefine(&id, &definition.body, &json!(stored)).await?;
+        }
+        // Otherwise a part of its file was counted in between.
+        if is_ended {
+            let shown = Shown::of(&id, definition.created_us, stored, &here);
+            return Ok((StatusCode::ACCEPTED, Json(shown)));
+        }
     }
-    let shown = Shown::of(&id, definition.created_us, stored, &here);
-    Ok((StatusCode::ACCEPTED, Json(shown)))
 }
 
 /// Takes the job's file. One that broke off may come again: what was counted of it is not counted twice.
@@ -207,52 +219,80 @@ pub(super) async fn upload(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// A job whose file comes, as it was stored last.
+struct Running<'a> {
+    app: &'a App,
+    id: &'a str,
+    known: Value,
+    stored: Stored,
+}
+
+impl Running<'_> {
+    /// Stores what it is at. Somebody may have ended it in between, or brought its file once more.
+    async fn store(&mut self) -> Result<(), Fault> {
+        let body = json!(self.stored);
+        if self.app.registry.redefine(self.id, &self.known, &body).await? {
+            self.known = body;
+            return Ok(());
+        }
+        let (_, now) = self.app.registry.find_definition(JOB, self.id).await?;
+        Err(over(self.id, &stored(&now)?.at))
+    }
+}
+
+/// The file is not wanted.
+fn over(id: &str, at: &Progress) -> Fault {
+    let message = match at.status {
+        Step::Initializing | Step::Running => {
+            format!("{JOB} {id:?} gets its file from another call")
+        }
+        _over => format!("{JOB} {id:?} is over: {}", at.status_details),
+    };
+    Fault::new(StatusCode::CONFLICT, message)
+}
+
 /// Counts a file.
 async fn count(app: &App, id: &str, bytes: &[u8]) -> Result<(), Fault> {
     let (deployment, definition) = app.registry.find_definition(JOB, id).await?;
     let mut stored = stored(&definition)?;
-    if !matches!(stored.at.status, Step::Initializing | Step::Running) {
-        let message = format!("{JOB} {id:?} is over: {}", stored.at.status_details);
-        return Err(Fault::new(StatusCode::CONFLICT, message));
+    if !stored.at.status.is_open() {
+        return Err(over(id, &stored.at));
     }
     stored.at = Progress { status: Step::Running, ..Progress::default() };
-    let counted = parts(app, id, &deployment, &mut stored, bytes).await;
-    match &counted {
-        Ok(()) => {}
-        // The client may bring the file again.
-        Err(fault) if fault.is_ours() => return counted,
-        Err(fault) => {
-            stored.at.status = Step::Failed;
-            stored.at.status_details = fault.to_string();
-            app.registry.redefine(id, &json!(stored)).await?;
+    let mut running = Running { app, id, known: definition.body, stored };
+    running.store().await?;
+    let counted = parts(&mut running, &deployment, bytes).await;
+    if let Err(fault) = &counted
+        // Otherwise the client may bring the file again.
+        && !fault.is_ours()
+    {
+        running.stored.at.status = Step::Failed;
+        running.stored.at.status_details = fault.to_string();
+        // One that was ended in between stays so.
+        if let Err(fault) = running.store().await
+            && fault.is_ours()
+        {
+            return Err(fault);
         }
     }
     counted
 }
 
-async fn parts(
-    app: &App,
-    id: &str,
-    deployment: &str,
-    stored: &mut Stored,
-    bytes: &[u8],
-) -> Result<(), Fault> {
-    let (job, batch) = (stored.job.clone(), stored.batch.clone());
+async fn parts(running: &mut Running<'_>, deployment: &str, bytes: &[u8]) -> Result<(), Fault> {
+    let (app, id) = (running.app, running.id);
+    let (job, batch) = (running.stored.job.clone(), running.stored.batch.clone());
     let mut file = File::open(&job, id, batch.as_deref(), bytes)?;
     let plan = Arc::clone(&app.registry.deployment(deployment)?.plan);
     let mut first_fault = None;
     while let Some(calls) = file.next()? {
-        let (_, now) = app.registry.find_definition(JOB, id).await?;
-        if self::stored(&now)?.at.status == Step::Aborted {
-            return Ok(());
-        }
         let mut fault = calls.first_fault;
-        stored.at.failed_rows += calls.failed;
+        let at = &mut running.stored.at;
+        at.failed_rows += calls.failed;
         if let Some(inputs) = calls.inputs {
             match refused(app.ingest.prediction_inputs(&plan, inputs.into()).await?) {
-                None => stored.at.scored_rows += calls.rows,
+                None => at.scored_rows += calls.rows,
                 Some(reason) => {
-                    stored.at.failed_rows += calls.rows;
+                    at.failed_rows += calls.rows;
                     fault.get_or_insert(reason);
                 }
             }
@@ -263,17 +303,17 @@ async fn parts(
             fault.get_or_insert(reason);
         }
         first_fault = first_fault.or(fault);
-        stored.at.percentage_completed = file.percent();
-        stored.at.status_details = first_fault.clone().unwrap_or_default();
-        app.registry.redefine(id, &json!(stored)).await?;
+        at.percentage_completed = file.percent();
+        at.status_details = first_fault.clone().unwrap_or_default();
+        running.store().await?;
     }
-    stored.at.status = Step::Completed;
-    stored.at.percentage_completed = 100;
+    let at = &mut running.stored.at;
+    at.status = Step::Completed;
+    at.percentage_completed = 100;
     if first_fault.is_none() {
-        stored.at.status_details = "everything is counted".to_owned();
+        at.status_details = "everything is counted".to_owned();
     }
-    app.registry.redefine(id, &json!(stored)).await?;
-    Ok(())
+    running.store().await
 }
 
 /// Why the first entry was not taken.

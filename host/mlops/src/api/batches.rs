@@ -21,7 +21,7 @@ use crate::report::{Moment, Predicted};
 use crate::store::BatchCounts;
 
 /// The kind of its definitions.
-const BATCH: &str = "batch";
+pub(super) const BATCH: &str = "batch";
 /// The words that clients look for.
 const NOT_FOUND: &str = "Monitoring batch not found";
 
@@ -79,7 +79,7 @@ struct Numbers {
     server_error_rate: f64,
     /// Rows with their predictions.
     row_count: i64,
-    /// The mean of the predictions: of the number, or of the last class's probability.
+    /// The mean of the predictions: of the number, or of the positive class's probability (the last one's of several).
     mean_predicted_value: Option<f64>,
 }
 
@@ -191,7 +191,7 @@ struct PredictedBatch {
     batch: BatchName,
     /// Rows with their predictions.
     row_count: i64,
-    /// The mean of the predictions: of the number, or of the last class's probability.
+    /// The mean of the predictions: of the number, or of the positive class's probability (the last one's of several).
     mean_predicted_value: Option<f64>,
 }
 

@@ -53,10 +53,8 @@ pub(super) async fn service_stats(
         );
         return Err(Fault::field("slowRequestsThreshold", reason));
     }
-    let rules = settings.health_settings();
     let window = query.window()?;
-    let stats = ServiceStats::of(&parts(&rollups), window, query.model_id, quantile, &rules);
-    Ok(Json(stats))
+    Ok(Json(ServiceStats::of(&parts(&rollups), window, query.model_id, quantile)))
 }
 
 pub(super) async fn predictions_over_time(
@@ -146,8 +144,7 @@ async fn answers(app: &App, id: &str, query: &Query) -> Result<(Arc<Known>, Roll
         return Err(Fault::missing(format!("Model {model} not found for deployment {id}")));
     }
     if query.is_open() {
-        rollups
-            .retain(|(group, ..)| group.role.is_none() || group.role.as_deref() == Some("canary"));
+        rollups.retain(|(group, ..)| group.is_answer());
     }
     Ok((known, rollups))
 }

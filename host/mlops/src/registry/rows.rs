@@ -123,17 +123,24 @@ impl Registry {
         Ok((row.try_get(0)?, definition))
     }
 
-    /// Puts other words in the place of a definition's.
+    /// Puts other words in the place of a definition's; false, and nothing is changed, when they are no longer those that
+    /// the caller knows.
     ///
     /// # Errors
     ///
     /// When they cannot be stored.
-    pub async fn redefine(&self, id: &str, body: &Value) -> Result<(), RegistryError> {
-        sqlx::query("UPDATE definitions SET body = $2 WHERE id = $1")
+    pub async fn redefine(
+        &self,
+        id: &str,
+        known: &Value,
+        body: &Value,
+    ) -> Result<bool, RegistryError> {
+        let changed = sqlx::query("UPDATE definitions SET body = $3 WHERE id = $1 AND body = $2")
             .bind(id)
+            .bind(text(known))
             .bind(text(body))
             .execute(self.store().pool())
             .await?;
-        Ok(())
+        Ok(changed.rows_affected() > 0)
     }
 }

@@ -111,7 +111,7 @@ pub struct DriftBucket {
     pub status: Status,
     /// The predictions' distance.
     pub target: Option<f64>,
-    /// The mean of the predictions: of the number, or of the last class's probability.
+    /// The mean of the predictions: of the number, or of the positive class's probability (the last one's of several).
     pub mean_prediction: Option<f64>,
     /// The features' distances, by name.
     pub features: BTreeMap<String, Option<f64>>,

@@ -201,7 +201,7 @@ impl HealthReport {
         size: BucketSize,
         settings: &HealthSettings,
     ) -> Self {
-        let answered = || parts.iter().filter(|part| part.is_answer());
+        let answered = || parts.iter().filter(|part| part.group.is_answer());
         let sum = merged::<Went>(answered().map(|part| part.rollup));
         let totals = Totals::of(sum.as_ref(), peaks(answered()));
         let mut groups = BTreeMap::<Who<'_>, Vec<&Part<'_>>>::new();
@@ -254,6 +254,12 @@ fn status(totals: &Totals, settings: &HealthSettings) -> Status {
 }
 
 impl Totals {
+    /// Of all of these.
+    pub(super) fn of_all(parts: &[Part<'_>]) -> Self {
+        let sum = merged::<Went>(parts.iter().map(|part| part.rollup));
+        Self::of(sum.as_ref(), peaks(parts.iter()))
+    }
+
     fn of(rollup: Option<&Went>, load: Peaks) -> Self {
         let count = |of: fn(&Went) -> u64| rollup.map_or(0, of);
         let requests = count(|rollup| rollup.health.requests);

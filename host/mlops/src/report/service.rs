@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{BucketSize, DriftReport, HealthReport, HealthSettings, Part, Window};
+use super::{BucketSize, DriftReport, Part, Totals, Window};
 use crate::numbers::accuracy::Sums;
 use crate::numbers::times::Times;
 use crate::numbers::{Distance, Sum};
@@ -52,17 +52,11 @@ pub struct ServiceMetrics {
 }
 
 impl ServiceStats {
-    /// Of these rollups; `quantile` is that of the execution time.
-    pub fn of(
-        parts: &[Part<'_>],
-        window: Window,
-        model_id: Option<String>,
-        quantile: f64,
-        settings: &HealthSettings,
-    ) -> Self {
-        let totals = HealthReport::of(parts, window, BucketSize::Day, settings).totals;
+    /// Of all of these rollups; `quantile` is that of the execution time.
+    pub fn of(parts: &[Part<'_>], window: Window, model_id: Option<String>, quantile: f64) -> Self {
+        let totals = Totals::of_all(parts);
         let mut times = Times::default();
-        for part in parts.iter().filter(|part| part.is_answer()) {
+        for part in parts {
             times.merge(&part.rollup.health.times);
         }
         let metrics = ServiceMetrics {
@@ -186,7 +180,7 @@ pub struct Predicted {
     pub model_id: String,
     /// Rows.
     pub row_count: u64,
-    /// The mean of the predictions: of the number, or of the last class's probability.
+    /// The mean of the predictions: of the number, or of the positive class's probability (the last one's of several).
     pub mean_predicted_value: Option<f64>,
 }
 

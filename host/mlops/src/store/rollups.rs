@@ -195,7 +195,7 @@ pub struct BatchCounts {
     pub system_errors: i64,
     /// Rows with their predictions.
     pub rows: i64,
-    /// What their predictions add up to: of the number, or of the last class's probability.
+    /// What their predictions add up to: of the number, or of the positive class's probability (the last one's of several).
     pub prediction_sum: f64,
     /// How many predictions are in it.
     pub prediction_count: i64,

@@ -49,9 +49,10 @@ on_both!(a_jobs_file_is_counted_once_however_often_it_comes, async |world: World
     assert_eq!(world.upload(&id, ROWS).await.0, 409);
     // A server that was killed before the end finds the job running.
     let registry = world.server.registry();
-    let (_, mut stored) = registry.find_definition("monitoring job", &id).await.unwrap();
-    stored.body["at"]["status"] = json!("RUNNING");
-    registry.redefine(&id, &stored.body).await.unwrap();
+    let (_, stored) = registry.find_definition("monitoring job", &id).await.unwrap();
+    let mut running = stored.body.clone();
+    running["at"]["status"] = json!("RUNNING");
+    assert!(registry.redefine(&id, &stored.body, &running).await.unwrap());
     assert_eq!(world.upload(&id, ROWS).await.0, 202);
     assert_eq!(world.job(&id).await["scoredRows"], 2);
     assert_eq!(world.counted().await, (json!(2), json!(1)));
@@ -98,4 +99,22 @@ on_both!(a_job_that_cannot_be_done_says_why, async |world: World| {
     assert_eq!((status, answer["message"].as_str().unwrap()), (422, words));
     let failed = world.job(&id).await;
     assert_eq!((&failed["status"], &failed["statusDetails"]), (&json!("FAILED"), &json!(words)));
+});
+
+on_both!(a_job_that_is_ended_while_its_file_comes_stays_ended, async |world: World| {
+    world.deployment().await;
+    let columns = json!({"monitoringColumns": {"predictionsColumns": "p"}});
+    let id = world.made("batchMonitoring/", job(columns)).await;
+    let rows = format!("a,p\n{}", "1,2\n".repeat(200_000));
+    let end = async {
+        while world.job(&id).await["scoredRows"].as_u64().unwrap() == 0 {}
+        let path = format!("batchJobs/{id}/");
+        world.call("DELETE", &path, "", "application/json").await.1["status"].clone()
+    };
+    let ((status, answer), ended) = tokio::join!(world.upload(&id, &rows), end);
+    // Unless all of it was counted when the call came.
+    let (expected, done) = if ended == "ABORTED" { (409, false) } else { (202, true) };
+    assert_eq!(status, expected, "{answer}");
+    let after = world.job(&id).await;
+    assert_eq!((&after["status"], after["scoredRows"] == 200_000), (&ended, done), "{after}");
 });

@@ -35,6 +35,14 @@ on_both!(challengers_are_told_apart_unless_they_are_asked_for, async |world: Wor
     assert_eq!(mean("").await, 2.0);
     assert_eq!(mean("?role=challenger").await, 9.0);
     assert_eq!(mean("?modelId=c").await, 9.0);
+    let request = |model: &str, role: Value| json!({"timestamp": ago(1), "modelId": model, "role": role, "numPredictions": 1});
+    let requests = json!({"data": [
+        request("m", Value::Null), request("m", json!("canary")), request("c", json!("challenger"))]});
+    world.post("deployments/d/predictionRequests/fromJSON/", requests).await;
+    for (query, requests) in [("", 2), ("?role=challenger", 1), ("?modelId=c", 1)] {
+        let (_, stats) = world.get(&format!("deployments/d/serviceStats/{query}")).await;
+        assert_eq!(stats["metrics"]["totalRequests"], requests, "{query}");
+    }
     let (_, drift) = world.get("deployments/d/targetDrift/?metric=kl_divergence").await;
     assert_eq!((&drift["metric"], &drift["sampleSize"]), (&json!("kl_divergence"), &json!(2)));
     assert_eq!((&drift["driftScore"], &drift["targetName"]), (&Value::Null, &json!("t")));

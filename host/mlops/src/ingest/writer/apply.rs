@@ -345,7 +345,7 @@ fn count_rows(rollup: &mut Rollup, work: &Work, rows: &Rows, counted: usize) {
     }
 }
 
-/// The predictions of the first rows of an entry: the number, or the last class's probability.
+/// The predictions of the first rows of an entry: the number, or the positive class's probability (the last one's of several).
 fn predicted<'a>(work: &'a Work, rows: &Rows, counted: usize) -> impl Iterator<Item = f64> + 'a {
     let values = work.values[rows.values..].chunks_exact(rows.width.max(1));
     let counted = if rows.width > 0 { counted } else { 0 };

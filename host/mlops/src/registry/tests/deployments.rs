@@ -191,7 +191,10 @@ on_both!(what_is_defined_belongs_to_its_deployment, async |mut world: World| {
     assert_eq!(world.registry.definition("d", "metric", &metric.id).await.unwrap(), metric);
     is_missing(world.registry.definition("d", "batch", &metric.id).await, "batch");
     is_missing(world.registry.definition("e", "metric", &metric.id).await, "metric");
-    world.registry.redefine(&metric.id, &json!({"name": "price"})).await.unwrap();
+    let (before, after) = (&metric.body, json!({"name": "price"}));
+    assert!(world.registry.redefine(&metric.id, before, &after).await.unwrap());
+    // What it was then it is no longer.
+    assert!(!world.registry.redefine(&metric.id, before, &json!({})).await.unwrap());
     let (of, changed) = world.registry.find_definition("metric", &metric.id).await.unwrap();
     assert_eq!((&*of, &changed.body["name"]), ("d", &json!("price")));
     is_missing(world.registry.find_definition("batch", &metric.id).await, "batch");

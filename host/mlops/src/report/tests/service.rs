@@ -22,8 +22,7 @@ fn trained() -> [Trained; 1] {
 #[tokio::test]
 async fn nothing_is_zero_and_what_nobody_measures_is_null() {
     let window = hours(0, 1);
-    let rules = HealthSettings::default();
-    let stats = serde_json::to_value(ServiceStats::of(&[], window, None, 0.5, &rules)).unwrap();
+    let stats = serde_json::to_value(ServiceStats::of(&[], window, None, 0.5)).unwrap();
     let metrics = json!({"totalPredictions": 0, "totalRequests": 0, "slowRequests": 0,
         "executionTime": null, "responseTime": null, "userErrorRate": 0.0, "serverErrorRate": 0.0,
         "medianLoad": 0.0, "peakLoad": 0.0});
@@ -36,10 +35,8 @@ async fn the_quantile_is_the_one_that_was_asked_for() {
     let mut world = World::new().await;
     let requests = (0..4).map(|at| request(at, 2, 100.0 * (at + 1) as f64)).collect();
     world.requests(requests).await;
-    let stats = |quantile| {
-        let rules = HealthSettings::default();
-        ServiceStats::of(&world.parts(), hours(0, 1), Some("m".to_owned()), quantile, &rules)
-    };
+    let stats =
+        |quantile| ServiceStats::of(&world.parts(), hours(0, 1), Some("m".to_owned()), quantile);
     let near = |found: Option<f64>, ms: f64| (found.unwrap() / ms - 1.0).abs() < 0.01;
     assert!(near(stats(0.0).metrics.execution_time, 100.0));
     assert!(near(stats(1.0).metrics.execution_time, 400.0));
