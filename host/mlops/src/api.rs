@@ -111,93 +111,257 @@ pub fn router(app: App, guard: impl Fn(Needs, Router<Arc<App>>) -> Router<Arc<Ap
 fn routes() -> Routes {
     use Needs::{Admin, Read, Report};
     vec![
-        (Read, "version", get(jobs::version)),
-        (Read, "status/{job}", get(jobs::status)),
+        (Read, "version", get(jobs::version).told(200, "The version of the calls")),
+        (Read, "status/{job}", get(jobs::status).told(303, "Where a job led")),
         // ingest
-        (Report, "deployments/{id}/predictionRequests/fromJSON", post(ingest::requests)),
-        (Report, "deployments/{id}/predictionInputs/fromJSON", post(ingest::inputs)),
-        (Report, "deployments/{id}/predictionStats/fromJSON", post(ingest::stats)),
-        (Report, "deployments/{id}/actuals/fromJSON", post(ingest::actuals)),
-        (Report, "deployments/{id}/customMetrics/{metric}/fromJSON", post(ingest::custom_metrics)),
-        (Report, "remoteEvents", post(ingest::event)),
+        (
+            Report,
+            "deployments/{id}/predictionRequests/fromJSON",
+            post(ingest::requests).told(202, "Report requests"),
+        ),
+        (
+            Report,
+            "deployments/{id}/predictionInputs/fromJSON",
+            post(ingest::inputs).told(202, "Report rows"),
+        ),
+        (
+            Report,
+            "deployments/{id}/predictionStats/fromJSON",
+            post(ingest::stats).told(202, "Report sums of rows"),
+        ),
+        (
+            Report,
+            "deployments/{id}/actuals/fromJSON",
+            post(ingest::actuals).told(202, "Report outcomes"),
+        ),
+        (
+            Report,
+            "deployments/{id}/customMetrics/{metric}/fromJSON",
+            post(ingest::custom_metrics).told(202, "Report values of a metric"),
+        ),
+        (Report, "remoteEvents", post(ingest::event).told(202, "Report an event")),
         // packages
-        (Read, "modelPackages", get(packages::list)),
-        (Read, "modelPackages/{id}", get(packages::one)),
-        (Read, "modelPackages/{id}/features", get(packages::features)),
-        (Read, "modelPackages/{id}/artifact", get(artefacts::of_package)),
-        (Read, "modelPackages/{id}/lineage", get(packages::lineage)),
-        (Read, "modelPackages/{id}/modelPackageFile", get(artefacts::of_package)),
-        (Read, "modelPackages/{id}/modelPackageFileBuilds", post(artefacts::build_of_package)),
-        (Read, "modelPackages/{id}/scoringCode", get(artefacts::of_package)),
-        (Read, "modelPackages/{id}/scoringCodeBuilds", post(artefacts::build_of_package)),
-        (Read, "deployments/{id}/modelPackageFile", get(artefacts::of_deployment)),
-        (Read, "deployments/{id}/modelPackageFileBuilds", post(artefacts::build_of_deployment)),
-        (Read, "deployments/{id}/scoringCode", get(artefacts::of_deployment)),
-        (Read, "deployments/{id}/scoringCodeBuilds", post(artefacts::build_of_deployment)),
-        (Admin, "modelPackages/fromJSON", post(packages::external)),
-        (Admin, "modelPackages/{id}/archive", post(packages::archive)),
+        (Read, "modelPackages", get(packages::list).told(200, "Packages")),
+        (Read, "modelPackages/{id}", get(packages::one).told(200, "A package")),
+        (
+            Read,
+            "modelPackages/{id}/features",
+            get(packages::features).told(200, "The features of a package"),
+        ),
+        (
+            Read,
+            "modelPackages/{id}/artifact",
+            get(artefacts::of_package).told(200, "The file of a package"),
+        ),
+        (
+            Read,
+            "modelPackages/{id}/lineage",
+            get(packages::lineage).told(200, "Where a package comes from"),
+        ),
+        (
+            Read,
+            "modelPackages/{id}/modelPackageFile",
+            get(artefacts::of_package).told(200, "The file of a package"),
+        ),
+        (
+            Read,
+            "modelPackages/{id}/modelPackageFileBuilds",
+            post(artefacts::build_of_package).told(202, "Ask for the file of a package"),
+        ),
+        (
+            Read,
+            "modelPackages/{id}/scoringCode",
+            get(artefacts::of_package).told(200, "The file of a package"),
+        ),
+        (
+            Read,
+            "modelPackages/{id}/scoringCodeBuilds",
+            post(artefacts::build_of_package).told(202, "Ask for the file of a package"),
+        ),
+        (
+            Read,
+            "deployments/{id}/modelPackageFile",
+            get(artefacts::of_deployment).told(200, "The file of a deployment's package"),
+        ),
+        (
+            Read,
+            "deployments/{id}/modelPackageFileBuilds",
+            post(artefacts::build_of_deployment)
+                .told(202, "Ask for the file of a deployment's package"),
+        ),
+        (
+            Read,
+            "deployments/{id}/scoringCode",
+            get(artefacts::of_deployment).told(200, "The file of a deployment's package"),
+        ),
+        (
+            Read,
+            "deployments/{id}/scoringCodeBuilds",
+            post(artefacts::build_of_deployment)
+                .told(202, "Ask for the file of a deployment's package"),
+        ),
+        (
+            Admin,
+            "modelPackages/fromJSON",
+            post(packages::external).told(201, "Describe an external model"),
+        ),
+        (
+            Admin,
+            "modelPackages/{id}/archive",
+            post(packages::archive).told(204, "Take a package out of the list"),
+        ),
         // deployments
-        (Read, "deployments", get(deployments::list)),
-        (Read, "deployments/{id}", get(deployments::one)),
-        (Read, "deployments/{id}/settings", get(deployments::settings)),
-        (Read, "deployments/{id}/modelHistory", get(deployments::history)),
-        (Read, "deployments/{id}/events", get(deployments::events)),
-        (Read, "deployments/{id}/refusals", get(deployments::refusals)),
-        (Admin, "deployments/fromModelPackage", post(deployments::create)),
-        (Admin, "deployments/{id}", delete(deployments::delete)),
-        (Admin, "deployments/{id}/model", patch(deployments::replace)),
-        (Admin, "deployments/{id}/settings", patch(deployments::change_settings)),
+        (Read, "deployments", get(deployments::list).told(200, "Deployments")),
+        (Read, "deployments/{id}", get(deployments::one).told(200, "A deployment")),
+        (
+            Read,
+            "deployments/{id}/settings",
+            get(deployments::settings).told(200, "Settings of a deployment"),
+        ),
+        (
+            Read,
+            "deployments/{id}/modelHistory",
+            get(deployments::history).told(200, "Which package served when"),
+        ),
+        (Read, "deployments/{id}/events", get(deployments::events).told(200, "What happened")),
+        (
+            Read,
+            "deployments/{id}/refusals",
+            get(deployments::refusals).told(200, "What was not taken"),
+        ),
+        (
+            Admin,
+            "deployments/fromModelPackage",
+            post(deployments::create).told(202, "Make a deployment"),
+        ),
+        (Admin, "deployments/{id}", delete(deployments::delete).told(204, "Remove a deployment")),
+        (
+            Admin,
+            "deployments/{id}/model",
+            patch(deployments::replace).told(202, "Replace the package"),
+        ),
+        (
+            Admin,
+            "deployments/{id}/settings",
+            patch(deployments::change_settings).told(202, "Change settings"),
+        ),
         // statistics
-        (Read, "deployments/{id}/health", get(reports::health)),
-        (Read, "deployments/{id}/drift", get(reports::drift)),
-        (Read, "deployments/{id}/accuracy", get(reports::accuracy)),
-        (Read, "deployments/{id}/serviceStats", get(service::service_stats)),
-        (Read, "deployments/{id}/predictionsOverTime", get(service::predictions_over_time)),
+        (Read, "deployments/{id}/health", get(reports::health).told(200, "Service health")),
+        (Read, "deployments/{id}/drift", get(reports::drift).told(200, "Drift")),
+        (Read, "deployments/{id}/accuracy", get(reports::accuracy).told(200, "Accuracy")),
+        (
+            Read,
+            "deployments/{id}/serviceStats",
+            get(service::service_stats).told(200, "Service health, as the service has it"),
+        ),
+        (
+            Read,
+            "deployments/{id}/predictionsOverTime",
+            get(service::predictions_over_time).told(200, "Predictions, as the service has them"),
+        ),
         (
             Read,
             "deployments/{id}/predictionsVsActualsOverTime",
-            get(service::predictions_vs_actuals_over_time),
+            get(service::predictions_vs_actuals_over_time).told(200, "Predictions beside outcomes"),
         ),
-        (Read, "deployments/{id}/targetDrift", get(service::target_drift)),
-        (Read, "deployments/{id}/featureDrift", get(service::feature_drift)),
+        (
+            Read,
+            "deployments/{id}/targetDrift",
+            get(service::target_drift).told(200, "Drift of the predictions, as the service has it"),
+        ),
+        (
+            Read,
+            "deployments/{id}/featureDrift",
+            get(service::feature_drift).told(200, "Drift of the features, as the service has it"),
+        ),
         // batches
-        (Read, "deployments/{id}/monitoringBatches", get(batches::list)),
-        (Read, "deployments/{id}/monitoringBatches/{batch}", get(batches::one)),
-        (Read, "deployments/{id}/predictionsOverBatch", get(batches::predictions)),
-        (Report, "deployments/{id}/monitoringBatches", post(batches::create)),
+        (Read, "deployments/{id}/monitoringBatches", get(batches::list).told(200, "Batches")),
+        (
+            Read,
+            "deployments/{id}/monitoringBatches/{batch}",
+            get(batches::one).told(200, "A batch"),
+        ),
+        (
+            Read,
+            "deployments/{id}/predictionsOverBatch",
+            get(batches::predictions).told(200, "Predictions of batches"),
+        ),
+        (
+            Report,
+            "deployments/{id}/monitoringBatches",
+            post(batches::create).told(201, "Make a batch"),
+        ),
         // custom metrics
-        (Read, "deployments/{id}/customMetrics", get(custom_metrics::list)),
-        (Read, "deployments/{id}/customMetrics/{metric}", get(custom_metrics::one)),
-        (Read, "deployments/{id}/customMetrics/{metric}/summary", get(custom_metrics::summary)),
+        (
+            Read,
+            "deployments/{id}/customMetrics",
+            get(custom_metrics::list).told(200, "Metrics that somebody else measures"),
+        ),
+        (
+            Read,
+            "deployments/{id}/customMetrics/{metric}",
+            get(custom_metrics::one).told(200, "A metric"),
+        ),
+        (
+            Read,
+            "deployments/{id}/customMetrics/{metric}/summary",
+            get(custom_metrics::summary).told(200, "What its values come to"),
+        ),
         (
             Read,
             "deployments/{id}/customMetrics/{metric}/valuesOverTime",
-            get(custom_metrics::values_over_time),
+            get(custom_metrics::values_over_time).told(200, "Its values"),
         ),
-        (Admin, "deployments/{id}/customMetrics", post(custom_metrics::create)),
+        (
+            Admin,
+            "deployments/{id}/customMetrics",
+            post(custom_metrics::create).told(201, "Make a metric"),
+        ),
         // files and jobs
-        (Read, "datasets", get(datasets::list)),
-        (Read, "datasets/{id}", get(datasets::one)),
-        (Admin, "datasets/{id}", delete(datasets::delete)),
-        (Report, "deployments/{id}/predictionInputs/fromDataset", post(datasets::scored)),
-        (Read, "batchJobs", get(batch_jobs::list)),
-        (Read, "batchJobs/{id}", get(batch_jobs::one)),
-        (Report, "batchMonitoring", post(batch_jobs::create)),
-        (Report, "batchJobs/{id}", delete(batch_jobs::abort)),
+        (Read, "datasets", get(datasets::list).told(200, "Files")),
+        (Read, "datasets/{id}", get(datasets::one).told(200, "A file")),
+        (Admin, "datasets/{id}", delete(datasets::delete).told(204, "Delete a file")),
+        (
+            Report,
+            "deployments/{id}/predictionInputs/fromDataset",
+            post(datasets::scored).told(202, "Note that a file was scored"),
+        ),
+        (Read, "batchJobs", get(batch_jobs::list).told(200, "Monitoring jobs")),
+        (Read, "batchJobs/{id}", get(batch_jobs::one).told(200, "A monitoring job")),
+        (Report, "batchMonitoring", post(batch_jobs::create).told(202, "Make a monitoring job")),
+        (Report, "batchJobs/{id}", delete(batch_jobs::abort).told(202, "End a monitoring job")),
         // environments
-        (Read, "predictionEnvironments", get(environments::list)),
-        (Read, "predictionEnvironments/{id}", get(environments::one)),
-        (Admin, "predictionEnvironments", post(environments::create)),
-        (Admin, "predictionEnvironments/{id}", delete(environments::delete)),
+        (
+            Read,
+            "predictionEnvironments",
+            get(environments::list).told(200, "Prediction environments"),
+        ),
+        (
+            Read,
+            "predictionEnvironments/{id}",
+            get(environments::one).told(200, "A prediction environment"),
+        ),
+        (
+            Admin,
+            "predictionEnvironments",
+            post(environments::create).told(201, "Make a prediction environment"),
+        ),
+        (
+            Admin,
+            "predictionEnvironments/{id}",
+            delete(environments::delete).told(204, "Remove one without deployments"),
+        ),
         (
             Admin,
             "mlops/predictionEnvironments/{id}/monitoringAgents",
-            post(environments::restart_monitoring),
+            post(environments::restart_monitoring)
+                .told(202, "Ask for a restart of monitoring agents"),
         ),
         (
             Admin,
             "mlops/predictionEnvironments/{id}/managementAgents",
-            post(environments::restart_management),
+            post(environments::restart_management)
+                .told(202, "Ask for a restart of management agents"),
         ),
     ]
 }
@@ -206,10 +370,18 @@ fn routes() -> Routes {
 fn uploads() -> Routes {
     use Needs::{Admin, Report};
     vec![
-        (Admin, "modelPackages/fromFile", post(packages::upload)),
-        (Admin, "modelPackages/{id}/trainingData", post(packages::train)),
-        (Admin, "datasets/fromFile", post(datasets::upload)),
-        (Report, "batchJobs/{id}/csvUpload", put(batch_jobs::upload)),
+        (Admin, "modelPackages/fromFile", post(packages::upload).told(201, "Upload a package")),
+        (
+            Admin,
+            "modelPackages/{id}/trainingData",
+            post(packages::train).told(200, "Upload training data"),
+        ),
+        (Admin, "datasets/fromFile", post(datasets::upload).told(202, "Upload a file")),
+        (
+            Report,
+            "batchJobs/{id}/csvUpload",
+            put(batch_jobs::upload).told(202, "Upload a monitoring job's file"),
+        ),
     ]
 }
 

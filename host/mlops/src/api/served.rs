@@ -16,6 +16,17 @@ pub(super) struct Served {
     pub(super) route: MethodRouter<Arc<App>>,
     /// What its types say.
     pub(super) tell: fn(&mut Schemas) -> Told,
+    /// What it answers when it is done.
+    pub(super) status: u16,
+    /// What it is for.
+    pub(super) summary: &'static str,
+}
+
+impl Served {
+    /// For the document: what it answers when it is done, and what it is for.
+    pub(super) fn told(self, status: u16, summary: &'static str) -> Self {
+        Self { status, summary, ..self }
+    }
 }
 
 macro_rules! methods {
@@ -26,7 +37,7 @@ macro_rules! methods {
             Extracted: 'static,
         {
             let method = stringify!($method);
-            Served { method, route: routing::$method(handler), tell: H::tell }
+            Served { method, route: routing::$method(handler), tell: H::tell, status: 200, summary: "" }
         })+
     };
 }
